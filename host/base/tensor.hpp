@@ -1,0 +1,111 @@
+// A dense row-major tensor that owns its bytes, and its element types.
+#pragma once
+
+#include <adze/abi.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace adze::host {
+
+enum class DType : std::uint8_t {
+  f32,
+  f64,
+  f16,
+  bf16,
+  i8,
+  i16,
+  i32,
+  i64,
+  u8,
+  u16,
+  u32,
+  u64,
+  boolean,
+  string
+};
+
+/// DLPack's type code (ADZE_FLOAT, ...) and bits of one element.
+struct DTypeInfo {
+  const char* name;  ///< "float32", "uint8", ...
+  std::uint8_t code, bits;
+};
+const DTypeInfo& info(DType dtype);
+/// Errors: INVALID_ARGUMENT for a pair that no DType has.
+DType dtype_of(std::uint8_t code, std::uint8_t bits);
+
+using Shape = std::vector<std::int64_t>;
+/// Product of the sizes; 1 for a scalar. Errors: OUT_OF_RANGE for a negative size or when the
+/// product times 8 overflows 63 bits.
+std::int64_t element_count(const Shape& shape);
+/// "1x3x224x224"; "scalar" for no axis.
+std::string to_string(const Shape& shape);
+
+/// Contents are immutable once made and shared between copies: graphs are copied to try edits and
+/// to commit them all or nothing, and copies must not double the weights. Use `make` and fill
+/// before sharing.
+class Tensor {
+ public:
+  Tensor() = default;
+  /// Zero-filled.
+  Tensor(DType dtype, Shape shape);
+  template <class T>
+  Tensor(DType dtype, Shape shape, std::span<const T> elements) : Tensor(dtype, std::move(shape)) {
+    copy_in(std::as_bytes(elements));
+  }
+  /// Every element is `value`, in memory that does not grow with the size (topologies without
+  /// weights would be gigabytes otherwise). Types: all but string.
+  static Tensor uniform(DType dtype, Shape shape, double value);
+
+  DType dtype() const { return dtype_; }
+  const Shape& shape() const { return shape_; }
+  std::int64_t count() const { return count_; }
+  std::size_t size_bytes() const { return size_bytes_; }
+  bool is_uniform() const { return uniform_; }
+  std::span<const std::byte> bytes() const { return {data_.get(), size_bytes_}; }
+
+  /// Elements as T, which must have the element's size. Errors: INTERNAL otherwise.
+  template <class T>
+  std::span<const T> as() const {
+    check_element_size(sizeof(T));
+    return {reinterpret_cast<const T*>(data_.get()), static_cast<std::size_t>(count_)};
+  }
+  /// Writable elements. Copies first when the contents are shared or uniform.
+  template <class T>
+  std::span<T> mutate() {
+    check_element_size(sizeof(T));
+    make_unique();
+    return {reinterpret_cast<T*>(const_cast<std::byte*>(data_.get())),
+            static_cast<std::size_t>(count_)};
+  }
+  /// The same elements under another shape of the same count.
+  Tensor reshaped(Shape shape) const;
+
+ private:
+  void copy_in(std::span<const std::byte> bytes);
+  void check_element_size(std::size_t size) const;
+  void make_unique();
+
+  DType dtype_ = DType::f32;
+  bool uniform_ = false;
+  Shape shape_;
+  std::int64_t count_ = 0;
+  std::size_t size_bytes_ = 0;
+  std::shared_ptr<const std::byte> data_;
+};
+
+/// The elements as float, whatever the numeric type (f16 and bf16 widened, integers rounded to
+/// nearest).
+std::vector<float> to_f32(const Tensor& tensor);
+/// A tensor struct over `tensor`, which must outlive it; `strides` receives what it points to.
+adze_tensor view_of(const Tensor& tensor, Shape& strides);
+/// A copy of what a plugin handed over. Errors: INVALID_ARGUMENT (device, lanes, strides that are
+/// not row-major, unknown type, negative size, NULL data).
+Tensor copy_of(const adze_tensor& tensor);
+
+}  // namespace adze::host

@@ -1,0 +1,52 @@
+// What a component asks for, as a list: checked one by one, committed all or nothing.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "host/graph/graph.hpp"
+
+namespace adze::host {
+
+struct Edit {
+  enum class Kind { constant, mask, channels, quant };
+  Kind kind = Kind::constant;
+  std::uint32_t target = kNone;    ///< a value; for channels: a group
+  Tensor constant;                 ///< kind constant
+  std::vector<std::uint8_t> keep;  ///< kind mask
+  std::vector<std::uint32_t> channels;
+  std::optional<Quant> quant;  ///< kind quant; nullopt undoes
+};
+
+/// Edits of one call, speaking of `shown` as it was when the call began. Every add checks at once;
+/// a refused edit throws and leaves the list as it was.
+class EditList {
+ public:
+  /// `shown` must outlive the list. `may_change`: nodes this stage may change; a weight or bias of
+  /// another node is refused with PERMISSION_DENIED. `may_quantize` etc. are not restricted.
+  EditList(const Graph& shown, std::vector<std::uint32_t> targets);
+
+  /// Errors of all: INVALID_ARGUMENT (no such value, not a constant, wrong shape, type or count,
+  /// not finite, scale not > 0, axis or zero point out of range), FAILED_PRECONDITION (a nonzero
+  /// constant under a mask of an earlier stage).
+  void set_constant(std::uint32_t value, Tensor contents);
+  void set_mask(std::uint32_t value, std::span<const std::uint8_t> keep);
+  void set_quant(std::uint32_t value, std::optional<Quant> quant);
+
+  std::uint64_t mark() const { return edits_.size(); }
+  void rewind(std::uint64_t mark);
+
+  const std::vector<Edit>& edits() const { return edits_; }
+  /// The graph with all edits made: constants, then masks (old AND new; masked elements become 0),
+  /// then channels, then quantization. `pattern` names the pattern of new masks.
+  Graph commit(const std::string& pattern = "unstructured") const;
+
+ private:
+  const Graph& shown_;
+  std::vector<std::uint32_t> targets_;
+  std::vector<Edit> edits_;
+};
+
+}  // namespace adze::host
