@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Builds Adze and runs all tests: style, unit tests under AddressSanitizer and
+# UndefinedBehaviorSanitizer, then everything in the release build. Installs what it needs.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+ci/setup.sh test
+jobs=$(nproc)
+
+ci/format.sh
+. ci/onnxruntime.sh   # sets ADZE_ONNXRUNTIME
+
+echo "== sanitizer build and unit tests"
+cmake --preset asan >/dev/null
+cmake --build --preset asan -j "$jobs" --target adze_unit_tests
+# Unit tests only: the sanitizers slow real models down, and the rest runs the same code below.
+ctest --test-dir build/asan --output-on-failure -j "$jobs" -L unit --no-tests=error
+
+echo "== release build and all tests"
+cmake --preset release >/dev/null
+cmake --build --preset release -j "$jobs"
+ctest --test-dir build/release --output-on-failure -j "$jobs" --no-tests=error

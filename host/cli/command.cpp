@@ -1,0 +1,103 @@
+#include "host/cli/command.hpp"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "host/base/log.hpp"
+#include "host/graph/simplify.hpp"
+#include "host/onnx/model.hpp"
+
+namespace adze::host {
+
+const Registry& Context::registry() {
+  if (!registry_) {
+    registry_ = std::make_unique<Registry>(plugin_path);
+    for (const RejectedPlugin& file : registry_->rejected())
+      log(LogLevel::warning, "plugin '" + file.path.string() + "' left out: " + file.reason);
+  }
+  return *registry_;
+}
+
+std::uint32_t Context::thread_count() const {
+  return threads ? threads : std::max(1u, std::thread::hardware_concurrency());
+}
+
+void Context::result(const nlohmann::json& document, const std::string& text) const {
+  const std::string out = json ? document.dump(2) + "\n" : text;
+  std::fwrite(out.data(), 1, out.size(), stdout);
+  std::fflush(stdout);
+}
+
+ProgressBar::ProgressBar(const Context& context, std::string step)
+    : enabled_(context.verbose >= 0),
+      terminal_(isatty(STDERR_FILENO) == 1),
+      step_(std::move(step)) {
+  if (enabled_ && !terminal_) std::fprintf(stderr, "%s ...\n", step_.c_str());
+}
+
+ProgressBar::~ProgressBar() {
+  if (enabled_ && terminal_) std::fprintf(stderr, "\r\033[K");
+}
+
+void ProgressBar::update(double fraction, const std::string& doing) {
+  const int percent = static_cast<int>(std::min(1.0, std::max(0.0, fraction)) * 100);
+  if (!enabled_ || !terminal_ || percent == last_percent_) return;
+  last_percent_ = percent;
+  constexpr int kWidth = 30;
+  const int filled = percent * kWidth / 100;
+  std::fprintf(stderr, "\r\033[K%-28.28s [%s%s] %3d %% %.40s", step_.c_str(),
+               std::string(static_cast<std::size_t>(filled), '#').c_str(),
+               std::string(static_cast<std::size_t>(kWidth - filled), '.').c_str(), percent,
+               doing.c_str());
+}
+
+Progress ProgressBar::callback() {
+  return [this](double fraction, const std::string& doing) {
+    update(fraction, doing);
+    return false;
+  };
+}
+
+Table::Table(std::vector<std::string> header) { rows_.push_back(std::move(header)); }
+
+void Table::row(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
+
+std::string Table::str() const {
+  std::vector<std::size_t> widths(rows_.front().size());
+  for (const auto& cells : rows_)
+    for (std::size_t i = 0; i < widths.size(); ++i)
+      widths[i] = std::max(widths[i], cells[i].size());
+  const auto is_number = [](const std::string& cell) {
+    return !cell.empty() &&
+           (std::isdigit(static_cast<unsigned char>(cell[0])) || cell[0] == '-' || cell[0] == '+');
+  };
+  // A column stands right when its first cell below the header is a number.
+  std::string text;
+  for (std::size_t r = 0; r < rows_.size(); ++r) {
+    std::string line;
+    for (std::size_t i = 0; i < widths.size(); ++i) {
+      const std::string& cell = rows_[r][i];
+      const std::string pad(widths[i] - cell.size(), ' ');
+      const bool right = rows_.size() > 1 && is_number(rows_[1][i]);
+      line += (i ? "  " : "") + (right ? pad + cell : cell + pad);
+    }
+    text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
+    if (r == 0) {
+      std::size_t total = 2 * (widths.size() - 1);
+      for (const std::size_t width : widths) total += width;
+      text += std::string(total, '-') + "\n";
+    }
+  }
+  return text;
+}
+
+Graph load_simplified(const std::filesystem::path& path) {
+  Graph graph = load_model(path);
+  simplify(graph);
+  return graph;
+}
+
+}  // namespace adze::host

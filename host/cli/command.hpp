@@ -1,0 +1,82 @@
+// What every command shares: the global options, the plugins, where results and progress go.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "host/abi/call.hpp"
+#include "host/base/error.hpp"
+#include "host/graph/graph.hpp"
+#include "host/plugin/registry.hpp"
+
+namespace adze::host {
+
+class Context {
+ public:
+  bool json = false;
+  int verbose = 0;  ///< -q: -1
+  std::vector<std::filesystem::path> plugin_path;
+  std::string color = "auto";
+  std::uint32_t threads = 0;  ///< 0: as many as the machine has
+  Exit exit = Exit::ok;       ///< what the program returns when nothing is thrown
+
+  /// Found and loaded on first use; rejected files are warned about once.
+  const Registry& registry();
+  std::uint32_t thread_count() const;
+  CallOptions call_options() const { return {.threads = thread_count()}; }
+
+  /// The result of a command: with --json the document alone on stdout, otherwise `text`.
+  void result(const nlohmann::json& document, const std::string& text) const;
+
+ private:
+  std::unique_ptr<Registry> registry_;
+};
+
+/// Progress of one step on stderr: a bar when it is a terminal, otherwise one line at the end.
+class ProgressBar {
+ public:
+  ProgressBar(const Context& context, std::string step);
+  ~ProgressBar();
+  ProgressBar(const ProgressBar&) = delete;
+  ProgressBar& operator=(const ProgressBar&) = delete;
+  void update(double fraction, const std::string& doing = {});
+  /// As components want it. Never stops.
+  Progress callback();
+
+ private:
+  bool enabled_, terminal_;
+  std::string step_;
+  int last_percent_ = -1;
+};
+
+/// A table for people: columns padded, numbers (cells that start with a digit, '-' or '+') right.
+class Table {
+ public:
+  explicit Table(std::vector<std::string> header);
+  void row(std::vector<std::string> cells);
+  std::string str() const;
+
+ private:
+  std::vector<std::vector<std::string>> rows_;
+};
+
+/// load_model() and simplify().
+Graph load_simplified(const std::filesystem::path& path);
+
+// One function a command group, each in command_<group>.cpp: adds its options and callback.
+void add_inspect(CLI::App& app, Context& context);   // inspect
+void add_estimate(CLI::App& app, Context& context);  // estimate
+void add_optimize(CLI::App& app, Context& context);  // optimize, prune, quantize
+void add_evaluate(CLI::App& app, Context& context);  // evaluate
+void add_compare(CLI::App& app, Context& context);   // compare
+void add_plugin(CLI::App& app, Context& context);    // plugin list, info
+void add_bundle(CLI::App& app, Context& context);    // bundle make, verify
+void add_board(CLI::App& app, Context& context);     // board list, info, flash, bench, sim
+void add_validate(CLI::App& app, Context& context);  // validate
+
+}  // namespace adze::host

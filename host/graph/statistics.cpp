@@ -1,0 +1,74 @@
+#include "host/graph/statistics.hpp"
+
+#include <algorithm>
+
+namespace adze::host {
+namespace {
+
+// Elements of a value for one sample; 0 when not known.
+std::int64_t elements_of(const Value& value) {
+  if (!value.shape) return 0;
+  std::int64_t count = 1;
+  for (const std::int64_t size : *value.shape) {
+    if (size < 0) return 0;
+    count *= size;
+  }
+  return count;
+}
+
+}  // namespace
+
+std::int64_t macs_of(const Graph& graph, const Node& node) {
+  if (node.outputs.empty() || node.inputs.size() < 2 || node.inputs[1] == kNone) return 0;
+  const Value& second = graph.value(node.inputs[1]);
+  const std::int64_t out = elements_of(graph.value(node.outputs[0]));
+  if (!second.shape || second.shape->empty()) return 0;
+  const Shape& w = *second.shape;
+  if (node.op == "Conv") return w[0] ? out * (elements_of(second) / w[0]) : 0;
+  if (node.op == "ConvTranspose")
+    return w[0] ? elements_of(graph.value(node.inputs[0])) * (elements_of(second) / w[0]) : 0;
+  if (node.op == "Gemm" && w.size() == 2)
+    return out * (attribute_or<std::int64_t>(node, "transB", 0) ? w[1] : w[0]);
+  if (node.op == "MatMul") return out * (w.size() == 1 ? w[0] : w[w.size() - 2]);
+  return 0;
+}
+
+std::int64_t parameters_of(const Graph& graph, const Node& node) {
+  std::int64_t count = 0;
+  for (const std::uint32_t input : node.inputs) {
+    if (input == kNone) continue;
+    const auto& constant = graph.value(input).constant;
+    if (!constant) continue;
+    const std::uint8_t code = info(constant->dtype()).code;
+    if (code == ADZE_FLOAT || code == ADZE_BFLOAT) count += constant->count();
+  }
+  return count;
+}
+
+ZeroCount zeros_of(const Graph& graph, const Node& node) {
+  const std::uint32_t weight = weight_of(graph, node);
+  if (weight == kNone) return {};
+  const Tensor& tensor = *graph.value(weight).constant;
+  if (tensor.is_uniform()) {  // one element tells, and gigabytes need not be read
+    if (tensor.count() == 0) return {};
+    const bool zero = std::ranges::all_of(tensor.bytes().first(info(tensor.dtype()).bits / 8u),
+                                          [](std::byte b) { return b == std::byte{}; });
+    return {zero ? tensor.count() : 0, tensor.count()};
+  }
+  const auto count_zeros = [](const auto& elements) { return std::ranges::count(elements, 0.0f); };
+  return {
+      tensor.dtype() == DType::f32 ? count_zeros(tensor.as<float>()) : count_zeros(to_f32(tensor)),
+      tensor.count()};
+}
+
+ZeroCount zeros_of(const Graph& graph) {
+  ZeroCount total;
+  for (const Node& node : graph.nodes) {
+    const ZeroCount one = zeros_of(graph, node);
+    total.zeros += one.zeros;
+    total.weights += one.weights;
+  }
+  return total;
+}
+
+}  // namespace adze::host
