@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace adze::host {
@@ -33,10 +34,12 @@ struct RejectedPlugin {
 
 class Registry {
  public:
-  /// Finds *.so in: `extra` (in order), ADZE_PLUGIN_PATH (secure_getenv, absolute entries only),
-  /// the installation's lib/adze/plugins. Each file is pre-scanned (ELF, entry symbol, no other
-  /// export, no sanitizer) and loaded with RTLD_NOW | RTLD_LOCAL; a file that fails is rejected,
-  /// not fatal.
+  /// Finds *.so in: `extra` (folders or files, in order), ADZE_PLUGIN_PATH (secure_getenv, absolute
+  /// entries only), the installation's lib/adze/plugins; each folder in the order of file names.
+  /// Each file is pre-scanned (ELF, entry symbol, no other export, no sanitizer) and loaded with
+  /// RTLD_NOW | RTLD_LOCAL; a file that fails is rejected, not fatal. Of two plugins with the same
+  /// component id the first wins. Folders that anyone may write to are rejected. Errors: NOT_FOUND
+  /// for an entry of `extra` that does not exist.
   explicit Registry(const std::vector<std::filesystem::path>& extra = {});
 
   const std::vector<LoadedPlugin>& plugins() const { return plugins_; }
@@ -47,6 +50,9 @@ class Registry {
   Component find(std::string_view id) const;
 
  private:
+  void search(const std::filesystem::path& path);
+  void add(const std::filesystem::path& path);
+
   std::vector<LoadedPlugin> plugins_;
   std::vector<RejectedPlugin> rejected_;
 };
