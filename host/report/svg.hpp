@@ -1,0 +1,34 @@
+// The few kinds of picture a report needs, as inline SVG that follows the page's colours.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace adze::host {
+
+/// `text` with &, <, >, " and ' escaped for HTML text and attributes.
+std::string escape_html(std::string_view text);
+
+/// One row of a bar chart: one bar a series.
+struct BarRow {
+  std::string label;
+  std::vector<double> values;      ///< >= 0; one a series
+  std::vector<std::string> texts;  ///< what stands behind each bar
+};
+
+/// Horizontal bars. `series` names the colours (one: no legend is drawn). The axis runs from `low`
+/// to the largest value. Rows keep their order.
+std::string bar_chart(std::string_view title, std::span<const std::string> series,
+                      std::span<const BarRow> rows, double low = 0);
+
+/// Counts of `samples` in equal bins, with lines at the median and at `reference` (drawn when > 0).
+std::string histogram(std::string_view title, std::span<const double> samples, double median,
+                      double reference, std::string_view reference_name, std::string_view unit);
+
+/// Samples in the order they were taken, a dot each, outliers above `fence` marked.
+std::string sample_strip(std::string_view title, std::span<const double> samples, double fence,
+                         std::string_view unit);
+
+}  // namespace adze::host
