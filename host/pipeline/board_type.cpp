@@ -1,0 +1,80 @@
+#include "host/pipeline/board_type.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "host/base/file.hpp"
+#include "host/base/nearest.hpp"
+#include "host/pipeline/toml_table.hpp"
+
+namespace adze::host {
+namespace {
+
+void flatten(TomlTable table, const std::string& prefix, Facts& facts) {
+  for (const auto& [name, node] : table.raw()) {
+    const std::string key(name.str()), full = prefix + key;
+    if (const auto* flag = node.as_boolean()) {
+      facts[full] = flag->get();
+    } else if (const auto* integer = node.as_integer()) {
+      facts[full] = integer->get();
+    } else if (const auto* number = node.as_floating_point()) {
+      facts[full] = number->get();
+    } else if (const auto* text = node.as_string()) {
+      facts[full] = text->get();
+    } else if (node.is_table()) {
+      flatten(*table.table(key), full + ".", facts);
+    } else if (const auto* array = node.as_array(); array && !array->empty()) {
+      if (array->front().is_table()) {
+        const std::vector<TomlTable> tables = table.tables(key);
+        for (std::size_t i = 0; i < tables.size(); ++i)
+          flatten(tables[i], fmt::format("{}.{}.", full, i), facts);
+      } else if (array->front().is_string()) {
+        facts[full] = *table.texts(key);
+      } else {
+        facts[full] = *table.numbers(key);
+      }
+    } else if (array) {
+      facts[full] = std::vector<std::string>();
+    } else {
+      table.fail(node, fmt::format("'{}' is a date or time, which cannot be a fact", full));
+    }
+  }
+}
+
+}  // namespace
+
+std::filesystem::path board_type_folder() { return installation_root() / "share/adze/boards"; }
+
+std::vector<std::string> board_types(const std::filesystem::path& folder) {
+  std::vector<std::string> names;
+  std::error_code missing;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, missing))
+    if (entry.path().extension() == ".toml") names.push_back(entry.path().stem().string());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+Facts load_facts(const std::string& board_type, const std::filesystem::path& folder) {
+  const std::vector<std::string> known = board_types(folder);
+  if (known.empty())
+    throw Error(ADZE_NOT_FOUND,
+                fmt::format("no board type '{}': there is none in '{}'; is Adze installed?",
+                            board_type, folder.string()));
+  if (std::find(known.begin(), known.end(), board_type) == known.end())
+    throw Error(ADZE_NOT_FOUND,
+                fmt::format("no board type '{}' among {}{}", board_type, fmt::join(known, ", "),
+                            did_you_mean(board_type, known)));
+  const std::filesystem::path file = folder / (board_type + ".toml");
+  const toml::table parsed = parse_toml_file(file);
+  Facts facts;
+  flatten(TomlTable(parsed, file, ""), "", facts);
+  return facts;
+}
+
+std::unique_ptr<Target> load_target(const std::string& board_type) {
+  return std::make_unique<Target>(board_type, load_facts(board_type));
+}
+
+}  // namespace adze::host

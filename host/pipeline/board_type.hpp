@@ -1,0 +1,31 @@
+// Board types: what is known about a kind of board, as data (share/adze/boards/NAME.toml).
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "host/abi/view.hpp"
+
+namespace adze::host {
+
+using Facts = std::map<std::string, Target::Fact>;
+
+/// The folder of the installation that holds the board types.
+std::filesystem::path board_type_folder();
+
+/// Names of the board types in `folder`, sorted.
+std::vector<std::string> board_types(const std::filesystem::path& folder = board_type_folder());
+
+/// All keys of the file, flattened: `[clock] ai_mhz = 1260` is "clock.ai_mhz", the second table of
+/// `[[unit]]` with `name = "x"` is "unit.1.name". Errors: NOT_FOUND listing the board types there
+/// are; INVALID_ARGUMENT with file:line:column for what cannot be a fact.
+Facts load_facts(const std::string& board_type,
+                 const std::filesystem::path& folder = board_type_folder());
+
+/// The target of a call. The facts are copied.
+std::unique_ptr<Target> load_target(const std::string& board_type);
+
+}  // namespace adze::host

@@ -1,0 +1,57 @@
+// The recipe: what to do to a model, on which data, and what the result must reach.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "host/abi/arguments.hpp"
+#include "host/dataset/dataset.hpp"
+
+namespace adze::host {
+
+/// Samples that methods may look at, never those of [data].
+struct CalibrationSpec {
+  DataSpec data;
+  std::int64_t count = 512;
+  std::uint64_t seed = 0;
+};
+
+/// One [[stage]]. `include` and `exclude` are names or globs of nodes and are the host's; all other
+/// keys are arguments of the component.
+struct StageSpec {
+  std::string use;
+  std::vector<std::string> include, exclude;
+  Settings settings;
+  std::string where;                          ///< "file:line:column"; empty when made in memory
+  std::map<std::string, std::string> places;  ///< the same for each key of `settings`
+};
+
+/// A recipe may also be filled in memory, as `adze prune` and `adze quantize` do. All paths are
+/// absolute.
+struct Recipe {
+  std::filesystem::path file;  ///< empty when made in memory
+  std::filesystem::path model;
+  DataSpec data;
+  std::optional<CalibrationSpec> calibration;
+  std::optional<DataSpec> train;
+  std::string board_type = "rzv2h";
+  std::vector<std::string> trust;  ///< ids of foreign plugins that may run in the host's process
+  std::vector<StageSpec> stages;
+  std::optional<double> max_drop;  ///< percentage points of the metric
+  std::uint64_t seed = 0;
+};
+
+/// Errors, all with file:line:column: INVALID_ARGUMENT (not TOML; an unknown key, with the nearest
+/// valid one; a wrong type; a missing key or table), NOT_FOUND (a file that the recipe names).
+Recipe parse_recipe(const std::filesystem::path& file);
+/// The same from memory; paths and messages as if `text` were in `file`.
+Recipe parse_recipe(std::string_view text, const std::filesystem::path& file);
+
+/// The [data] table of any TOML file, for `--data`. Other tables are not looked at.
+DataSpec parse_data_file(const std::filesystem::path& file);
+
+}  // namespace adze::host
