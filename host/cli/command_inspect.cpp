@@ -1,0 +1,118 @@
+// adze inspect: what a model is made of, and where its nodes would run.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "host/abi/backend.hpp"
+#include "host/cli/command.hpp"
+#include "host/graph/statistics.hpp"
+#include "host/pipeline/board_type.hpp"
+
+namespace adze::host {
+namespace {
+
+using nlohmann::json;
+
+struct Options {
+  std::filesystem::path model;
+  std::vector<std::string> board_types;
+};
+
+std::string shapes_of(const Graph& graph, const Node& node) {
+  std::string text;
+  for (const std::uint32_t output : node.outputs) {
+    if (output == kNone) continue;
+    const auto& shape = graph.value(output).shape;
+    text += (text.empty() ? "" : ", ") + (shape ? to_string(*shape) : std::string("?"));
+  }
+  return text;
+}
+
+json outputs_of(const Graph& graph, const Node& node) {
+  json outputs = json::array();
+  for (const std::uint32_t output : node.outputs) {
+    if (output == kNone) continue;
+    const Value& value = graph.value(output);
+    outputs.push_back({{"name", value.name},
+                       {"dtype", info(value.dtype).name},
+                       {"shape", value.shape ? json(*value.shape) : json(nullptr)},
+                       {"quantized", value.quant.has_value()}});
+  }
+  return outputs;
+}
+
+void inspect(const Options& options, Context& context) {
+  const Graph graph = load_simplified(options.model);
+  const Component backend = context.registry().find("adze.drpai");
+  std::vector<std::vector<Placement>> placements;  // by board type
+  for (const std::string& board_type : options.board_types) {
+    const auto target = load_target(board_type);
+    CallOptions call = context.call_options();
+    call.target = target.get();
+    placements.push_back(place(backend, {}, graph, call));
+  }
+
+  std::int64_t parameters = 0, macs = 0;
+  json nodes = json::array();
+  std::vector<std::string> header = {"node", "operator",   "output",
+                                     "MMAC", "parameters", "sparsity"};
+  header.insert(header.end(), options.board_types.begin(), options.board_types.end());
+  Table table(header);
+  for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
+    const Node& node = graph.nodes[n];
+    const std::int64_t node_macs = macs_of(graph, node), count = parameters_of(graph, node);
+    const ZeroCount zeros = zeros_of(graph, node);
+    macs += node_macs;
+    parameters += count;
+    json placement = json::object();
+    std::vector<std::string> cells = {
+        node.name,
+        node.op,
+        shapes_of(graph, node),
+        node_macs ? fmt::format("{:.3f}", static_cast<double>(node_macs) / 1e6) : "",
+        count ? std::to_string(count) : "",
+        zeros.weights ? fmt::format("{:.1f} %", zeros.sparsity() * 100) : ""};
+    for (std::size_t b = 0; b < options.board_types.size(); ++b) {
+      const Placement& where = placements[b][n];
+      placement[options.board_types[b]] = {{"unit", where.unit}, {"reason", where.reason}};
+      cells.push_back(where.reason.empty() ? where.unit : where.unit + ": " + where.reason);
+    }
+    table.row(cells);
+    nodes.push_back({{"name", node.name},
+                     {"op", node.op},
+                     {"outputs", outputs_of(graph, node)},
+                     {"macs", node_macs},
+                     {"parameters", count},
+                     {"sparsity", zeros.weights ? json(zeros.sparsity()) : json(nullptr)},
+                     {"placement", placement}});
+  }
+  const ZeroCount total = zeros_of(graph);
+  context.result(
+      {{"model", options.model.filename().string()},
+       {"opset", graph.opset},
+       {"parameters", parameters},
+       {"macs", macs},
+       {"sparsity", total.sparsity()},
+       {"nodes", nodes}},
+      table.str() + fmt::format("\n{} nodes, opset {}, {} parameters, {:.3f} MMAC, {:.1f} % of the "
+                                "weights are zero\n",
+                                graph.nodes.size(), graph.opset, parameters,
+                                static_cast<double>(macs) / 1e6, total.sparsity() * 100));
+}
+
+}  // namespace
+
+void add_inspect(CLI::App& app, Context& context) {
+  auto* command = app.add_subcommand(
+      "inspect", "Nodes, parameters, MACs, sparsity, and where each node would run");
+  const auto options = std::make_shared<Options>();
+  command->add_option("model", options->model, "ONNX file")->required();
+  command->add_option("--board-type", options->board_types,
+                      "Board types to place for (default: all)");
+  command->callback([options, &context] {
+    if (options->board_types.empty()) options->board_types = board_types();
+    inspect(*options, context);
+  });
+}
+
+}  // namespace adze::host

@@ -1,0 +1,17 @@
+// A comparison as machine output: `compare`, and the two of `validate`.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "host/compare/compare.hpp"
+
+namespace adze::host {
+
+/// {outputs[{name, sqnr_db, cosine, max_abs, mismatch_share, top1_agreement, nan_count}], samples,
+/// verdict}; undefined figures are null.
+nlohmann::json comparison_document(const std::vector<OutputComparison>& outputs,
+                                   std::int64_t samples, const std::string& verdict);
+
+}  // namespace adze::host
