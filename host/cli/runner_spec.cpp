@@ -19,9 +19,9 @@ OpenedRunner open_runner(Context& context, const std::string& spec, const std::s
                                            ", not a backend, and cannot run a model");
   OpenedRunner opened;
   opened.graph = load_simplified(spec.substr(colon + 1));
-  const auto target = load_target(board_type);
+  opened.target = load_target(board_type);
   CallOptions call = context.call_options();
-  call.target = target.get();
+  call.target = opened.target.get();
   opened.runner = std::make_unique<BackendRunner>(
       backend, Settings{}, opened.graph, spec, call,
       CompileOptions{.batch = batch, .extra_outputs = extra_outputs});

@@ -14,6 +14,7 @@ namespace adze::host {
 /// A model with the runner that runs it.
 struct OpenedRunner {
   Graph graph;
+  std::unique_ptr<Target> target;  ///< what the runner's calls show; outlives it
   std::unique_ptr<Runner> runner;
 };
 
