@@ -16,6 +16,6 @@ cmake --build --preset asan -j "$jobs" --target adze_unit_tests
 ctest --test-dir build/asan --output-on-failure -j "$jobs" -L unit --no-tests=error
 
 echo "== release build and all tests"
-cmake --preset release >/dev/null
+cmake --preset release -DADZE_BUILD_TESTS=ON >/dev/null
 cmake --build --preset release -j "$jobs"
 ctest --test-dir build/release --output-on-failure -j "$jobs" --no-tests=error
