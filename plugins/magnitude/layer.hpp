@@ -1,0 +1,31 @@
+// A layer's weight as a matrix: a row an output, a column an input of that output.
+#pragma once
+
+#include <adze/adze.hpp>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+namespace magnitude {
+
+struct Layer {
+  std::uint32_t node = 0, weight = 0;
+  std::uint32_t bias = ADZE_NONE;  ///< a bias with one element an output, which a refit may change
+  std::int64_t rows = 0, columns = 0;
+  std::int64_t groups = 1;     ///< of a Conv: rows / groups consecutive rows share their inputs
+  std::int64_t positions = 1;  ///< columns = channels * positions; the position runs faster
+  std::int64_t row_stride = 0, column_stride = 0;  ///< in elements of the weight
+  double bias_factor = 1;  ///< a bias of 1 adds this many times what a weight on an input of 1 does
+
+  std::int64_t count() const { return rows * columns; }
+  std::int64_t channels() const { return columns / positions; }
+  std::size_t index(std::int64_t row, std::int64_t column) const {
+    return static_cast<std::size_t>(row * row_stride + column * column_stride);
+  }
+};
+
+/// The layer of a Conv, Gemm or MatMul with a constant weight of rank >= 2; nullopt for any other
+/// node. Errors: adze::Error UNIMPLEMENTED for a MatMul whose weight is a stack of matrices.
+std::optional<Layer> layer_of(const adze_graph& graph, std::uint32_t node);
+
+}  // namespace magnitude

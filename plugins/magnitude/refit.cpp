@@ -1,0 +1,87 @@
+#include "plugins/magnitude/refit.hpp"
+
+#include <cblas.h>
+
+#include <Eigen/Cholesky>
+#include <adze/adze.hpp>
+#include <atomic>
+#include <new>
+#include <thread>
+#include <vector>
+
+namespace magnitude {
+namespace {
+
+/// Rows are what runs in parallel here; a threaded factorization of each would only get in the way,
+/// and its sums would depend on the number of threads.
+class OneBlasThread {
+ public:
+  OneBlasThread() : before_(openblas_get_num_threads()) { openblas_set_num_threads(1); }
+  ~OneBlasThread() { openblas_set_num_threads(before_); }
+  OneBlasThread(const OneBlasThread&) = delete;
+  OneBlasThread& operator=(const OneBlasThread&) = delete;
+
+ private:
+  int before_;
+};
+
+/// False when the normal equations have no single solution.
+bool refit_row(const Eigen::MatrixXd& gram, const Eigen::VectorXd& target, const MaskMatrix& keep,
+               Eigen::Index row, bool has_bias, RowMatrix& refitted) {
+  const Eigen::Index weights = keep.cols();
+  std::vector<Eigen::Index> support;
+  for (Eigen::Index column = 0; column < weights; ++column)
+    if (keep(row, column)) support.push_back(column);
+  if (has_bias) support.push_back(weights);
+
+  refitted.row(row).head(weights).setZero();
+  if (support.empty()) return true;
+  const Eigen::MatrixXd part = gram(support, support);
+  const Eigen::LLT<Eigen::MatrixXd> factor(part);
+  if (factor.info() != Eigen::Success) return false;
+  const Eigen::VectorXd solution = factor.solve(Eigen::VectorXd(target(support)));
+  if (!solution.allFinite()) return false;
+  for (std::size_t i = 0; i < support.size(); ++i)
+    refitted(row, support[i]) = solution(static_cast<Eigen::Index>(i));
+  return true;
+}
+
+}  // namespace
+
+RowMatrix refit(const Eigen::MatrixXd& gram, const RowMatrix& dense, const MaskMatrix& keep,
+                double damping, bool has_bias, unsigned threads) {
+  const OneBlasThread one_thread;
+  const Eigen::Index weights = keep.cols();
+  Eigen::MatrixXd damped = gram;
+  damped.diagonal().head(weights).array() += damping * gram.diagonal().head(weights).mean();
+  if (!has_bias) {
+    damped.row(weights).setZero();
+    damped.col(weights).setZero();
+  }
+  const Eigen::MatrixXd targets = damped * dense.transpose();  // a column an output
+
+  RowMatrix refitted = dense;
+  std::atomic<Eigen::Index> next = 0;
+  std::atomic<bool> singular = false;
+  std::atomic<bool> out_of_memory = false;
+  const auto work = [&]() noexcept {
+    try {
+      for (Eigen::Index row = next++; row < dense.rows(); row = next++)
+        if (!refit_row(damped, targets.col(row), keep, row, has_bias, refitted)) singular = true;
+    } catch (const std::bad_alloc&) {
+      out_of_memory = true;
+    }
+  };
+  std::vector<std::jthread> helpers;
+  for (unsigned i = 1; i < threads; ++i) helpers.emplace_back(work);
+  work();
+  helpers.clear();
+  if (out_of_memory) throw std::bad_alloc();
+  if (singular)
+    throw adze::Error(ADZE_FAILED_PRECONDITION,
+                      "the calibration samples do not determine its weights (singular Gram "
+                      "matrix); raise `damping` or give more samples");
+  return refitted;
+}
+
+}  // namespace magnitude
