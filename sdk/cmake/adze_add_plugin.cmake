@@ -1,17 +1,17 @@
 # adze_add_plugin(<name> <source>...): a plugin as every Adze host wants it: a module without a
 # prefix whose one export is the entry function, so that nothing in it can clash with the host or
 # with another plugin (default-visibility symbols bind to the host's and corrupt data silently).
-set(ADZE_PLUGIN_MAP "${CMAKE_CURRENT_LIST_DIR}/adze_plugin.map")
 
 function(adze_add_plugin name)
+  set(map "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/adze_plugin.map")
   add_library(${name} MODULE ${ARGN})
   target_link_libraries(${name} PRIVATE adze::sdk)
   set_target_properties(${name} PROPERTIES
     PREFIX "" C_VISIBILITY_PRESET hidden CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON
     C_STANDARD 17 C_EXTENSIONS OFF CXX_STANDARD 20 CXX_EXTENSIONS OFF
-    LINK_DEPENDS "${ADZE_PLUGIN_MAP}")
+    LINK_DEPENDS "${map}")
   target_link_options(${name} PRIVATE
-    "LINKER:--version-script=${ADZE_PLUGIN_MAP}" "LINKER:--exclude-libs,ALL")
+    "LINKER:--version-script=${map}" "LINKER:--exclude-libs,ALL")
   # A sanitizer's runtime is in the executable, so its symbols stay undefined in a module.
   if(NOT CMAKE_CXX_FLAGS MATCHES "-fsanitize" AND NOT CMAKE_C_FLAGS MATCHES "-fsanitize")
     target_link_options(${name} PRIVATE LINKER:-z,defs)
