@@ -20,7 +20,10 @@ struct OutputComparison {
   double max_abs = 0;
   double mismatch_share = 0;             ///< share of elements that differ at all
   std::optional<double> top1_agreement;  ///< rank-2 outputs: share of samples with the same argmax
-  std::int64_t elements = 0, nan_count = 0;
+  std::int64_t elements = 0;
+  /// Elements that are NaN or infinite on either side. They count in mismatch_share when the sides
+  /// differ and in no other figure, so whoever judges must not pass a comparison that has any.
+  std::int64_t nan_count = 0;
   bool identical() const { return mismatch_share == 0 && nan_count == 0; }
 };
 
