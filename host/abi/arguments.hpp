@@ -3,6 +3,7 @@
 
 #include <adze/plugin.h>
 
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <map>
@@ -36,5 +37,10 @@ class Arguments {
   std::deque<std::string> strings_;
   std::vector<const adze_property*> pointers_;
 };
+
+/// What `--set name=text` means by the component's schema: true or false, a number, a text; lists
+/// are "a,b", maps "name:value,name:value". Errors: INVALID_ARGUMENT as for Arguments.
+Setting parse_setting(const adze_component& component, const std::string& name,
+                      const std::string& text);
 
 }  // namespace adze::host

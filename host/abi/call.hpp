@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -51,7 +52,7 @@ class Call {
   EditList* edits() { return edits_; }
   template <class T>
   T& service() {
-    return *dynamic_cast<T*>(
+    return dynamic_cast<T&>(
         find_service_of_type([](Service* s) { return dynamic_cast<T*>(s) != nullptr; }));
   }
   template <class T>
@@ -60,15 +61,22 @@ class Call {
   }
   /// The Call behind an adze_call: what every thunk begins with.
   static Call& of(adze_call* call) { return *static_cast<Call*>(call->impl); }
-  /// Records the text and returns the code.
+  /// Records why the host refuses something and returns the code. A text of the plugin itself wins;
+  /// this one is then shown as its cause. [any]
   adze_status fail(adze_status code, const std::string& text);
-  /// Throws PluginError "<plugin> <component>: <function>: <text>" unless status is ADZE_OK
+  /// Throws PluginError naming plugin, component, function and text unless status is ADZE_OK
   /// (Error CANCELLED when the user stopped it).
   void check(adze_status status, const char* function);
+  /// The component broke a rule although it reported success: throws PluginError.
+  [[noreturn]] void broke(const char* function, const std::string& rule);
+  /// The last text of fail(), for a component that went on and reported success; "" without one.
+  std::string refusal();
+  /// Throws Error INVALID_ARGUMENT when the component needs an extension that was not offered.
+  void check_needs();
 
  private:
   friend struct HostThunks;
-  Service* find_service_of_type(bool (*matches)(Service*));
+  Service& find_service_of_type(bool (*matches)(Service*));
 
   Component component_;
   Arguments arguments_;
@@ -76,9 +84,25 @@ class Call {
   EditList* edits_ = nullptr;
   void* receiver_ = nullptr;
   std::vector<Service*> services_;
-  std::string error_;
+  std::mutex mutex_;  // of the following, and of progress()
+  std::string error_, cause_;
   bool stopped_ = false;
   adze_call call_{};
+};
+
+/// What a component keeps between create() and destroy().
+class Instance {
+ public:
+  /// Errors: as Call::check.
+  explicit Instance(Call& call);
+  ~Instance();
+  Instance(const Instance&) = delete;
+  Instance& operator=(const Instance&) = delete;
+  void* self() const { return self_; }
+
+ private:
+  const adze_component* component_;
+  void* self_ = nullptr;
 };
 
 /// Runs a pruner or quantizer on `graph` and returns what it asked for. Creates and destroys the

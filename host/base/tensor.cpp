@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <limits>
@@ -37,7 +38,7 @@ float half_to_float(std::uint16_t half) {
   return sign ? -magnitude : magnitude;
 }
 
-std::uint16_t float_to_half(float value) {  // round half to even; enough for uniform constants
+std::uint16_t float_to_half(float value) {  // round half to even
   const std::uint32_t bits = std::bit_cast<std::uint32_t>(value);
   const auto sign = static_cast<std::uint16_t>((bits >> 16) & 0x8000u);
   const std::uint32_t magnitude = bits & 0x7fffffffu;
@@ -49,6 +50,12 @@ std::uint16_t float_to_half(float value) {  // round half to even; enough for un
   }
   const std::uint32_t rounded = magnitude + 0xc8000fffu + ((magnitude >> 13) & 1u);
   return static_cast<std::uint16_t>(sign | (rounded >> 13));
+}
+
+std::uint16_t float_to_bfloat(float value) {  // round half to even
+  const std::uint32_t bits = std::bit_cast<std::uint32_t>(value);
+  if ((bits & 0x7fffffffu) > 0x7f800000u) return static_cast<std::uint16_t>((bits >> 16) | 0x40u);
+  return static_cast<std::uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
 }
 
 template <class T>
@@ -66,9 +73,7 @@ void fill(DType dtype, std::byte* to, std::size_t bytes, double value) {
     case DType::f16:
       return fill(to, bytes, float_to_half(static_cast<float>(value)));
     case DType::bf16:
-      return fill(to, bytes,
-                  static_cast<std::uint16_t>(
-                      std::bit_cast<std::uint32_t>(static_cast<float>(value)) >> 16));
+      return fill(to, bytes, float_to_bfloat(static_cast<float>(value)));
     case DType::i8:
       return fill(to, bytes, static_cast<std::int8_t>(value));
     case DType::i16:
@@ -263,6 +268,30 @@ std::vector<float> to_f32(const Tensor& tensor) {
       throw Error(ADZE_INVALID_ARGUMENT, "strings are no numbers");
   }
   return out;
+}
+
+Tensor from_f32(DType dtype, Shape shape, std::span<const float> elements) {
+  Tensor made(dtype, std::move(shape));
+  if (static_cast<std::size_t>(made.count()) != elements.size())
+    throw Error(ADZE_INVALID_ARGUMENT, "a tensor " + to_string(made.shape()) + " does not have " +
+                                           std::to_string(elements.size()) + " elements");
+  switch (dtype) {
+    case DType::f32:
+      std::ranges::copy(elements, made.mutate<float>().begin());
+      return made;
+    case DType::f64:
+      std::ranges::copy(elements, made.mutate<double>().begin());
+      return made;
+    case DType::f16:
+      std::ranges::transform(elements, made.mutate<std::uint16_t>().begin(), float_to_half);
+      return made;
+    case DType::bf16:
+      std::ranges::transform(elements, made.mutate<std::uint16_t>().begin(), float_to_bfloat);
+      return made;
+    default:
+      throw Error(ADZE_INVALID_ARGUMENT,
+                  std::string("float elements cannot be stored as ") + info(dtype).name);
+  }
 }
 
 adze_tensor view_of(const Tensor& tensor, Shape& strides) {

@@ -83,6 +83,11 @@ class Tensor {
     return {reinterpret_cast<T*>(const_cast<std::byte*>(data_.get())),
             static_cast<std::size_t>(count_)};
   }
+  /// The same as bytes, whatever the type.
+  std::span<std::byte> mutate_bytes() {
+    make_unique();
+    return {const_cast<std::byte*>(data_.get()), size_bytes_};
+  }
   /// The same elements under another shape of the same count.
   Tensor reshaped(Shape shape) const;
 
@@ -102,6 +107,8 @@ class Tensor {
 /// The elements as float, whatever the numeric type (f16 and bf16 widened, integers rounded to
 /// nearest).
 std::vector<float> to_f32(const Tensor& tensor);
+/// The other way: `elements` stored as `dtype`, rounded half to even. Types: f32, f64, f16, bf16.
+Tensor from_f32(DType dtype, Shape shape, std::span<const float> elements);
 /// A tensor struct over `tensor`, which must outlive it; `strides` receives what it points to.
 adze_tensor view_of(const Tensor& tensor, Shape& strides);
 /// A copy of what a plugin handed over. Errors: INVALID_ARGUMENT (device, lanes, strides that are

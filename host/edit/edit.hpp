@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -24,26 +25,33 @@ struct Edit {
 /// a refused edit throws and leaves the list as it was.
 class EditList {
  public:
-  /// `shown` must outlive the list. `may_change`: nodes this stage may change; a weight or bias of
-  /// another node is refused with PERMISSION_DENIED. `may_quantize` etc. are not restricted.
+  /// `shown` must outlive the list. `targets`: nodes this stage may change; a new constant or mask
+  /// for a value that any other node reads is refused with PERMISSION_DENIED. Quantization is not
+  /// restricted.
   EditList(const Graph& shown, std::vector<std::uint32_t> targets);
 
   /// Errors of all: INVALID_ARGUMENT (no such value, not a constant, wrong shape, type or count,
   /// not finite, scale not > 0, axis or zero point out of range), FAILED_PRECONDITION (a nonzero
   /// constant under a mask of an earlier stage).
+  /// `contents` has the type the view shows: f32 for f16 and bf16 constants.
   void set_constant(std::uint32_t value, Tensor contents);
   void set_mask(std::uint32_t value, std::span<const std::uint8_t> keep);
+  /// Refuses the bias of a Conv, ConvTranspose or Gemm: its scale follows from the inputs'.
   void set_quant(std::uint32_t value, std::optional<Quant> quant);
 
   std::uint64_t mark() const { return edits_.size(); }
+  /// Errors: INVALID_ARGUMENT for a mark that no mark() returned.
   void rewind(std::uint64_t mark);
 
   const std::vector<Edit>& edits() const { return edits_; }
   /// The graph with all edits made: constants, then masks (old AND new; masked elements become 0),
-  /// then channels, then quantization. `pattern` names the pattern of new masks.
+  /// then quantization; of two edits of one kind on one value the later counts. `pattern` names the
+  /// pattern of new masks. Nodes and values keep their indices.
   Graph commit(const std::string& pattern = "unstructured") const;
 
  private:
+  const Value& changeable_constant(const char* verb, std::uint32_t value) const;
+
   const Graph& shown_;
   std::vector<std::uint32_t> targets_;
   std::vector<Edit> edits_;

@@ -1,0 +1,222 @@
+#include "host/edit/edit.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <map>
+
+#include "host/base/error.hpp"
+
+namespace adze::host {
+namespace {
+
+constexpr const char* kUnstructured = "unstructured";
+
+template <class... Parts>
+[[noreturn]] void refuse(adze_status code, fmt::format_string<Parts...> text, Parts&&... parts) {
+  throw Error(code, fmt::format(text, std::forward<Parts>(parts)...));
+}
+
+bool is_float(DType dtype) {
+  return dtype == DType::f32 || dtype == DType::f64 || dtype == DType::f16 || dtype == DType::bf16;
+}
+
+/// The type in which a component sees constants of `stored`.
+DType shown_as(DType stored) {
+  return stored == DType::f16 || stored == DType::bf16 ? DType::f32 : stored;
+}
+
+bool is_bias(const Graph& graph, std::uint32_t value) {
+  return std::ranges::any_of(graph.value(value).consumers, [&](std::uint32_t n) {
+    const Node& node = graph.nodes.at(n);
+    return (node.op == "Conv" || node.op == "ConvTranspose" || node.op == "Gemm") &&
+           node.inputs.size() > 2 && node.inputs[2] == value;
+  });
+}
+
+template <class T>
+void check_elements(const Value& value, std::span<const T> elements) {
+  for (std::size_t i = 0; i < elements.size(); ++i) {
+    if constexpr (std::is_floating_point_v<T>)
+      if (!std::isfinite(elements[i]))
+        refuse(ADZE_INVALID_ARGUMENT, "set_constant: '{}': element {} is {} (R02)", value.name, i,
+               elements[i]);
+    if (!value.keep.empty() && !value.keep[i] && elements[i] != T{})
+      refuse(ADZE_FAILED_PRECONDITION,
+             "set_constant: '{}': element {} was pruned by an earlier stage and must stay 0 (R02)",
+             value.name, i);
+  }
+}
+
+void check_elements(const Value& value, const Tensor& contents) {
+  switch (contents.dtype()) {
+    case DType::f32:
+      return check_elements(value, contents.as<float>());
+    case DType::f64:
+      return check_elements(value, contents.as<double>());
+    default:
+      if (!value.keep.empty())
+        refuse(ADZE_UNIMPLEMENTED, "set_constant: '{}' is masked and not of a float type",
+               value.name);
+  }
+}
+
+void check_scales(const Value& value, const Quant& quant) {
+  for (const float scale : quant.scale)
+    if (!std::isfinite(scale) || !(scale > 0))
+      refuse(ADZE_INVALID_ARGUMENT,
+             "set_quant: '{}': scale {} is not a finite number above 0 (S02)", value.name, scale);
+  if (!quant.zero_point.empty() && quant.zero_point.size() != quant.scale.size())
+    refuse(ADZE_INVALID_ARGUMENT, "set_quant: '{}': {} zero points for {} scales (S02)", value.name,
+           quant.zero_point.size(), quant.scale.size());
+  const std::int64_t levels = std::int64_t{1} << quant.bits;
+  const std::int64_t low = quant.is_signed ? -levels / 2 : 0, high = low + levels - 1;
+  for (const std::int32_t zero : quant.zero_point)
+    if (zero < low || zero > high)
+      refuse(ADZE_INVALID_ARGUMENT, "set_quant: '{}': zero point {} is outside {}..{} (S02)",
+             value.name, zero, low, high);
+}
+
+void check_axis(const Value& value, const Quant& quant) {
+  if (quant.axis == -1) {
+    if (quant.scale.size() != 1)
+      refuse(ADZE_INVALID_ARGUMENT,
+             "set_quant: '{}': {} scales for the whole tensor, one is needed (S02)", value.name,
+             quant.scale.size());
+    return;
+  }
+  if (!value.shape || quant.axis < 0 || static_cast<std::size_t>(quant.axis) >= value.shape->size())
+    refuse(ADZE_INVALID_ARGUMENT, "set_quant: '{}' has no axis {} (S02)", value.name, quant.axis);
+  const std::int64_t size = (*value.shape)[static_cast<std::size_t>(quant.axis)];
+  if (quant.axis == value.batch_axis || size != static_cast<std::int64_t>(quant.scale.size()))
+    refuse(ADZE_INVALID_ARGUMENT,
+           "set_quant: '{}': {} scales along axis {}, whose size is {} (S02)", value.name,
+           quant.scale.size(), quant.axis, size);
+}
+
+/// Sets the pruned elements to 0, whatever the type: all its zeros are zero bytes.
+void clear_pruned(Tensor& tensor, std::span<const std::uint8_t> keep) {
+  Tensor cleared(tensor.dtype(), tensor.shape());
+  const std::size_t element_bytes = info(tensor.dtype()).bits / 8;
+  const auto* from = tensor.bytes().data();
+  auto* to = cleared.mutate_bytes().data();
+  for (std::size_t i = 0; i < keep.size(); ++i)
+    if (keep[i]) std::memcpy(to + i * element_bytes, from + i * element_bytes, element_bytes);
+  tensor = std::move(cleared);
+}
+
+void commit_mask(Value& value, std::span<const std::uint8_t> keep, const std::string& pattern) {
+  // Pruning more never breaks a pattern that bounds how many are kept.
+  if (value.keep.empty() || pattern != kUnstructured) value.pattern = pattern;
+  value.keep.resize(keep.size(), 1);
+  for (std::size_t i = 0; i < keep.size(); ++i) value.keep[i] = value.keep[i] && keep[i];
+  clear_pruned(*value.constant, value.keep);
+}
+
+}  // namespace
+
+EditList::EditList(const Graph& shown, std::vector<std::uint32_t> targets)
+    : shown_(shown), targets_(std::move(targets)) {
+  std::ranges::sort(targets_);
+}
+
+const Value& EditList::changeable_constant(const char* verb, std::uint32_t index) const {
+  if (index >= shown_.values.size())
+    refuse(ADZE_INVALID_ARGUMENT, "{}: there is no value {} (R02)", verb, index);
+  const Value& value = shown_.value(index);
+  if (!value.constant)
+    refuse(ADZE_INVALID_ARGUMENT, "{}: '{}' is no constant (R02)", verb, value.name);
+  for (const std::uint32_t node : value.consumers)
+    if (!std::ranges::binary_search(targets_, node))
+      refuse(ADZE_PERMISSION_DENIED,
+             "{}: '{}' belongs to node '{}', which this stage may not change (not in targets)",
+             verb, value.name, shown_.nodes.at(node).name);
+  return value;
+}
+
+void EditList::set_constant(std::uint32_t index, Tensor contents) {
+  const Value& value = changeable_constant("set_constant", index);
+  const DType wanted = shown_as(value.constant->dtype());
+  if (contents.dtype() != wanted || contents.shape() != value.constant->shape())
+    refuse(ADZE_INVALID_ARGUMENT,
+           "set_constant: '{}' is {} of {}, the new contents are {} of {} (R02)", value.name,
+           to_string(value.constant->shape()), info(wanted).name, to_string(contents.shape()),
+           info(contents.dtype()).name);
+  check_elements(value, contents);
+  edits_.push_back({.kind = Edit::Kind::constant,
+                    .target = index,
+                    .constant = std::move(contents),
+                    .keep = {},
+                    .channels = {},
+                    .quant = {}});
+}
+
+void EditList::set_mask(std::uint32_t index, std::span<const std::uint8_t> keep) {
+  const Value& value = changeable_constant("set_mask", index);
+  if (!is_float(value.constant->dtype()))
+    refuse(ADZE_INVALID_ARGUMENT, "set_mask: '{}' is of {}, only weights can be pruned (R02)",
+           value.name, info(value.constant->dtype()).name);
+  if (keep.size() != static_cast<std::size_t>(value.constant->count()))
+    refuse(ADZE_INVALID_ARGUMENT, "set_mask: '{}' has {} elements, the mask {} (R02)", value.name,
+           value.constant->count(), keep.size());
+  edits_.push_back({.kind = Edit::Kind::mask,
+                    .target = index,
+                    .constant = {},
+                    .keep = {keep.begin(), keep.end()},
+                    .channels = {},
+                    .quant = {}});
+}
+
+void EditList::set_quant(std::uint32_t index, std::optional<Quant> quant) {
+  if (index >= shown_.values.size())
+    refuse(ADZE_INVALID_ARGUMENT, "set_quant: there is no value {} (R02)", index);
+  const Value& value = shown_.value(index);
+  if (!is_float(value.dtype))
+    refuse(ADZE_INVALID_ARGUMENT, "set_quant: '{}' is of {}, only floats can be quantized (S02)",
+           value.name, info(value.dtype).name);
+  if (value.constant && is_bias(shown_, index))
+    refuse(ADZE_INVALID_ARGUMENT,
+           "set_quant: '{}' is a bias, whose quantization follows from the inputs (S02)",
+           value.name);
+  if (quant) {
+    if (quant->bits < 2 || quant->bits > 16)
+      refuse(ADZE_INVALID_ARGUMENT, "set_quant: '{}': {} bits are outside 2..16 (S02)", value.name,
+             quant->bits);
+    check_axis(value, *quant);
+    check_scales(value, *quant);
+  }
+  edits_.push_back({.kind = Edit::Kind::quant,
+                    .target = index,
+                    .constant = {},
+                    .keep = {},
+                    .channels = {},
+                    .quant = std::move(quant)});
+}
+
+void EditList::rewind(std::uint64_t mark) {
+  if (mark > edits_.size())
+    refuse(ADZE_INVALID_ARGUMENT, "rewind: {} is no mark; {} edits were made", mark, edits_.size());
+  edits_.resize(mark);
+}
+
+Graph EditList::commit(const std::string& pattern) const {
+  std::map<std::uint32_t, const Edit*> constants, masks, quants;
+  for (const Edit& edit : edits_)
+    (edit.kind == Edit::Kind::constant ? constants
+     : edit.kind == Edit::Kind::mask   ? masks
+                                       : quants)[edit.target] = &edit;
+  Graph graph = shown_;
+  for (const auto& [index, edit] : constants) {
+    Tensor& constant = *graph.values[index].constant;
+    constant = edit->constant.dtype() == constant.dtype()
+                   ? edit->constant
+                   : from_f32(constant.dtype(), constant.shape(), edit->constant.as<float>());
+  }
+  for (const auto& [index, edit] : masks) commit_mask(graph.values[index], edit->keep, pattern);
+  for (const auto& [index, edit] : quants) graph.values[index].quant = edit->quant;
+  return graph;
+}
+
+}  // namespace adze::host
