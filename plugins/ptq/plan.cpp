@@ -1,0 +1,169 @@
+#include "plugins/ptq/plan.hpp"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+namespace ptq {
+namespace {
+
+constexpr std::array<std::string_view, 13> kComputing = {
+    "Conv",       "Gemm",   "MatMul", "Add",  "AveragePool", "GlobalAveragePool",
+    "ReduceMean", "Concat", "Relu",   "Clip", "LeakyRelu",   "Sigmoid",
+    "Resize"};
+constexpr std::array<std::string_view, 12> kMoving = {
+    "MaxPool",   "GlobalMaxPool", "Flatten",      "Reshape", "Transpose", "Squeeze",
+    "Unsqueeze", "Identity",      "DepthToSpace", "Slice",   "Split",     "SpaceToDepth"};
+constexpr std::array<std::string_view, 4> kFusing = {"Conv", "Gemm", "MatMul", "Add"};
+
+template <class List>
+bool one_of(const List& list, std::string_view op) {
+  return std::find(list.begin(), list.end(), op) != list.end();
+}
+
+class Planner {
+ public:
+  explicit Planner(const adze_graph& graph)
+      : graph_(graph),
+        target_(graph.node_count, false),
+        wanted_(graph.value_count, false),
+        planned_(graph.value_count, false) {
+    for (std::uint32_t i = 0; i < graph.target_count; ++i) target_[graph.targets[i]] = true;
+  }
+
+  Plan make() {
+    for (std::uint32_t node = 0; node < graph_.node_count; ++node)
+      if (computes(node)) want_around(node);
+    // What is wanted behind a rearrangement is wanted before it, where it costs no second grid.
+    for (std::uint32_t node = graph_.node_count; node-- > 0;)
+      if (moves(node) && any_output_wanted(node) && is_activation(input(node, 0)))
+        wanted_[input(node, 0)] = true;
+    for (std::uint32_t i = 0; i < graph_.input_count; ++i) take_up(graph_.inputs[i]);
+    for (std::uint32_t node = 0; node < graph_.node_count; ++node) add_results(node);
+    for (std::uint32_t value = 0; value < graph_.value_count; ++value)
+      if (wanted_[value] && graph_.values[value]->constant) plan_.constants.push_back(value);
+    for (std::uint32_t node = 0; node < graph_.node_count; ++node)
+      if (computes(node)) add_weight(node);
+    return std::move(plan_);
+  }
+
+ private:
+  const adze_node& node_at(std::uint32_t node) const { return *graph_.nodes[node]; }
+  bool is_onnx(std::uint32_t node) const { return std::string_view(node_at(node).domain).empty(); }
+  std::uint32_t input(std::uint32_t node, std::uint32_t index) const {
+    return index < node_at(node).input_count ? node_at(node).inputs[index] : ADZE_NONE;
+  }
+  bool is_float(std::uint32_t value) const {
+    return value != ADZE_NONE && graph_.values[value]->code == ADZE_FLOAT;
+  }
+  bool is_activation(std::uint32_t value) const {
+    return is_float(value) && !graph_.values[value]->constant;
+  }
+  bool is_output(std::uint32_t value) const {
+    return (graph_.values[value]->flags & ADZE_VALUE_OUTPUT) != 0;
+  }
+
+  bool has_computed_weight(std::uint32_t node) const {
+    const std::string_view op = node_at(node).op;
+    return (op == "Conv" || op == "Gemm") && adze::weight_of(graph_, node_at(node)) == ADZE_NONE;
+  }
+  bool computes(std::uint32_t node) const {
+    return target_[node] && is_onnx(node) && one_of(kComputing, node_at(node).op) &&
+           is_activation(input(node, 0)) && !has_computed_weight(node);
+  }
+  bool moves(std::uint32_t node) const {
+    return target_[node] && is_onnx(node) && one_of(kMoving, node_at(node).op) &&
+           is_activation(input(node, 0));
+  }
+
+  /// Inputs beyond these are shapes, bounds, weights or biases.
+  std::uint32_t data_inputs(std::uint32_t node) const {
+    const std::string_view op = node_at(node).op;
+    if (op == "Add" || op == "Concat") return node_at(node).input_count;
+    if (op == "MatMul" && adze::weight_of(graph_, node_at(node)) == ADZE_NONE) return 2;
+    return 1;
+  }
+
+  /// The result of `node` is read by one Relu or Clip alone, which runs with it.
+  bool is_fused_into_reader(std::uint32_t node) const {
+    if (!one_of(kFusing, node_at(node).op)) return false;
+    const std::uint32_t result = node_at(node).outputs[0];
+    const adze_value& value = *graph_.values[result];
+    if (value.consumer_count != 1 || is_output(result)) return false;
+    const std::uint32_t reader = value.consumers[0];
+    const std::string_view op = node_at(reader).op;
+    return computes(reader) && (op == "Relu" || op == "Clip") && input(reader, 0) == result;
+  }
+
+  void want_around(std::uint32_t node) {
+    for (std::uint32_t i = 0; i < data_inputs(node); ++i) {
+      const std::uint32_t value = input(node, i);
+      if (!is_float(value)) continue;
+      const std::uint32_t producer = graph_.values[value]->producer;
+      const bool fused =
+          producer != ADZE_NONE && computes(producer) && is_fused_into_reader(producer);
+      if (!fused) wanted_[value] = true;
+    }
+    const std::uint32_t result = node_at(node).outputs[0];
+    if (!is_output(result) && !is_fused_into_reader(node)) wanted_[result] = true;
+  }
+
+  bool any_output_wanted(std::uint32_t node) const {
+    for (std::uint32_t i = 0; i < node_at(node).output_count; ++i)
+      if (node_at(node).outputs[i] != ADZE_NONE && wanted_[node_at(node).outputs[i]]) return true;
+    return false;
+  }
+
+  void take_up(std::uint32_t value) {
+    if (!wanted_[value] || planned_[value] || graph_.values[value]->constant) return;
+    planned_[value] = true;
+    plan_.measured.push_back(value);
+  }
+
+  void add_results(std::uint32_t node) {
+    const bool passes_on = moves(node) && planned_[input(node, 0)];
+    for (std::uint32_t i = 0; i < node_at(node).output_count; ++i) {
+      const std::uint32_t value = node_at(node).outputs[i];
+      if (value == ADZE_NONE) continue;
+      if (passes_on && is_float(value) && (!is_output(value) || wanted_[value])) {
+        planned_[value] = true;
+        plan_.shared.emplace_back(value, input(node, 0));
+      } else {
+        take_up(value);
+      }
+    }
+  }
+
+  void add_weight(std::uint32_t node) {
+    const std::uint32_t weight = adze::weight_of(graph_, node_at(node));
+    if (weight == ADZE_NONE || graph_.values[weight]->constant->ndim < 2) return;
+    const bool known = std::any_of(plan_.weights.begin(), plan_.weights.end(),
+                                   [&](const WeightPlan& one) { return one.weight == weight; });
+    if (known) return;
+    WeightPlan plan{.node = node, .weight = weight, .input = input(node, 0)};
+    const std::string_view op = node_at(node).op;
+    if (op != "MatMul" && input(node, 2) != ADZE_NONE &&
+        !adze::f32(graph_.values[input(node, 2)]->constant).empty())
+      plan.bias = input(node, 2);
+    bool by_output = op == "Conv";
+    if (op == "Gemm")
+      for (std::uint64_t i = 0; i < node_at(node).attribute_count; ++i) {
+        const adze_property& attribute = *node_at(node).attributes[i];
+        if (std::string_view(attribute.name) == "transB" && attribute.i64)
+          by_output = attribute.i64[0] != 0;
+      }
+    plan.axis = by_output ? 0 : graph_.values[weight]->constant->ndim - 1;
+    plan_.weights.push_back(plan);
+  }
+
+  const adze_graph& graph_;
+  std::vector<bool> target_;            ///< by node
+  std::vector<bool> wanted_, planned_;  ///< by value
+  Plan plan_;
+};
+
+}  // namespace
+
+Plan make_plan(const adze_graph& graph) { return Planner(graph).make(); }
+
+}  // namespace ptq
