@@ -17,6 +17,8 @@ namespace {
 
 using host::RigError;
 
+constexpr std::size_t kSmallestPacketBytes = 8;  // of bulk endpoints, by the USB specification
+
 std::string location_of(libusb_device* device) {
   std::array<std::uint8_t, 8> ports{};
   const int depth = libusb_get_port_numbers(device, ports.data(), static_cast<int>(ports.size()));
@@ -67,7 +69,8 @@ bool take_endpoints(const libusb_interface_descriptor& interface, Device& device
     (in ? device.in_packet_bytes : device.out_packet_bytes) = packet_bytes;
   }
   device.interface = interface.bInterfaceNumber;
-  return device.in_packet_bytes > 0 && device.out_packet_bytes > 0;
+  return device.in_packet_bytes >= kSmallestPacketBytes &&
+         device.out_packet_bytes >= kSmallestPacketBytes;
 }
 
 /// The interface's and the device's strings; false when the interface bears another name. Only

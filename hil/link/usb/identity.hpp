@@ -24,7 +24,8 @@ inline constexpr std::uint16_t kProductId = 0x0104;
 
 /// Control request to the interface (vendor, host to device, no data): the host begins a session.
 /// The agent drops what it has received and what it was about to send, as if a new connection had
-/// been made; so a host that died in the middle of a frame leaves nothing behind.
+/// been made; so a host that died in the middle of a frame leaves nothing behind. An agent that
+/// closes the connection by itself stalls both endpoints after the last byte.
 inline constexpr std::uint8_t kRequestBegin = 0x01;
 
 }  // namespace adze::hil::usb

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "hil/link/usb/device.hpp"
 
@@ -79,6 +80,7 @@ TransferQueue::Submitted TransferQueue::submit(Slot& slot, std::size_t length_by
   const int code = libusb_submit_transfer(slot.transfer.get());
   if (code == LIBUSB_SUCCESS) {
     slot.in_flight = true;
+    ++state_.in_flight;
     return Submitted::yes;
   }
   if (code == LIBUSB_ERROR_NO_MEM) return Submitted::no_memory;
@@ -93,16 +95,17 @@ TransferQueue::Submitted TransferQueue::submit(Slot& slot, std::size_t length_by
 }
 
 bool TransferQueue::shrink_transfers() {
-  if (transfer_bytes_ > kSmallestTransferBytes) {
-    transfer_bytes_ /= 2;
-    return true;
-  }
+  if (transfer_bytes_ <= kSmallestTransferBytes) return false;
+  transfer_bytes_ /= 2;
+  return true;
+}
+
+void TransferQueue::fail_for_memory() {
   state_.fail(ADZE_RESOURCE_EXHAUSTED,
               fmt::format("board {}: {} failed: the kernel's memory for USB is used up; raise "
                           "/sys/module/usbcore/parameters/usbfs_memory_mb or use fewer boards at "
                           "once",
                           state_.board, doing()));
-  return false;
 }
 
 void TransferQueue::on_completed(libusb_transfer* transfer) {
@@ -110,7 +113,9 @@ void TransferQueue::on_completed(libusb_transfer* transfer) {
   LinkState& state = slot.queue->state_;
   const std::lock_guard lock(state.mutex);
   slot.in_flight = false;
+  --state.in_flight;
   slot.queue->finish(slot);
+  if (InQueue* starving = std::exchange(state.starving, nullptr)) starving->memory_came_free();
   state.changed.notify_all();
 }
 
@@ -132,7 +137,6 @@ void TransferQueue::finish(Slot& slot) {
                                                 state_.board, doing()));
       return;
     case LIBUSB_TRANSFER_STALL:
-      stalled_ = true;
       state_.fail(ADZE_UNAVAILABLE,
                   fmt::format("board {}: {} failed: the board stalled endpoint {:#04x}; reset the "
                               "link, or restart the agent on the board",
@@ -160,11 +164,21 @@ void InQueue::start() {
 
 void InQueue::post(Slot& slot) {
   if (state_.stopping || state_.trouble != ADZE_OK) return;
-  const std::size_t whole_packets = transfer_bytes_ / packet_bytes_ * packet_bytes_;
-  // Short of kernel memory: this transfer rests until the next start() as long as others work.
-  while (submit(slot, std::min(whole_packets, slot.buffer.size())) == Submitted::no_memory &&
-         in_flight() == 0 && received_.empty() && shrink_transfers()) {
+  do {
+    if (submit(slot, transfer_bytes_ / packet_bytes_ * packet_bytes_) != Submitted::no_memory)
+      return;
+    // One of several transfers can rest until the next start().
+    if (in_flight() > 0 || !received_.empty()) return;
+  } while (shrink_transfers());
+  if (state_.in_flight > 0) {
+    state_.starving = this;
+  } else {
+    fail_for_memory();
   }
+}
+
+void InQueue::memory_came_free() {
+  if (in_flight() == 0 && received_.empty()) post(*slots_.front());
 }
 
 void InQueue::completed(Slot& slot) {
@@ -210,7 +224,6 @@ std::size_t OutQueue::put(std::span<const std::byte> bytes) {
     std::size_t count = std::min(bytes.size(), transfer_bytes_);
     // What is sent last ends with a short packet (identity.hpp).
     if (count == bytes.size() && count % packet_bytes_ == 0) --count;
-    if (count == 0) count = bytes.size();  // packets of one byte exist in no specification
     std::memcpy(slot.buffer.data(), bytes.data(), count);
     const Submitted submitted = submit(slot, count);
     if (submitted == Submitted::yes) return count;
@@ -219,7 +232,9 @@ std::size_t OutQueue::put(std::span<const std::byte> bytes) {
       limit_ = in_flight();
       return 0;
     }
-    if (!shrink_transfers()) return 0;
+    if (shrink_transfers()) continue;
+    fail_for_memory();
+    return 0;
   }
 }
 

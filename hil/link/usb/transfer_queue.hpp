@@ -18,6 +18,8 @@
 
 namespace adze::hil::usb {
 
+class InQueue;
+
 /// What the queues of one link and its user share. Everything below needs `mutex` held, except the
 /// completion callback, which takes it.
 struct LinkState {
@@ -25,9 +27,11 @@ struct LinkState {
 
   std::mutex mutex;
   std::condition_variable changed;
-  std::string board;      ///< "usb:LAB0001"
-  bool stopping = false;  ///< a completed transfer is not posted again
-  bool gone = false;      ///< for good: the device left the bus
+  std::string board;            ///< "usb:LAB0001"
+  bool stopping = false;        ///< a completed transfer is not posted again
+  bool gone = false;            ///< for good: the device left the bus
+  std::size_t in_flight = 0;    ///< transfers of both queues
+  InQueue* starving = nullptr;  ///< waits until another transfer gives its memory back
   adze_status trouble = ADZE_OK;
   std::string trouble_text;
 
@@ -50,8 +54,6 @@ class TransferQueue {
   std::uint8_t endpoint() const { return endpoint_; }
   std::size_t in_flight() const;
   void cancel();
-  bool stalled() const { return stalled_; }
-  void forget_stall() { stalled_ = false; }
 
  protected:
   struct TransferFree {
@@ -66,9 +68,11 @@ class TransferQueue {
   enum class Submitted { yes, no_memory, failed };
 
   Submitted submit(Slot& slot, std::size_t length_bytes);
-  /// Half the size of a transfer, for a kernel short of memory; false: it is as small as sensible,
-  /// and the link has failed.
+  /// Halves the size of a transfer, for a kernel short of memory; false: it is as small as
+  /// sensible.
   bool shrink_transfers();
+  /// Another size would not help either.
+  void fail_for_memory();
   /// All bytes of the slot's transfer went over the bus.
   virtual void completed(Slot& slot) = 0;
 
@@ -84,7 +88,6 @@ class TransferQueue {
 
   libusb_device_handle* handle_;
   std::uint8_t endpoint_;
-  bool stalled_ = false;
 };
 
 /// Always posted, so that the board can send at any time; stops asking for more while the user does
@@ -93,6 +96,7 @@ class InQueue final : public TransferQueue {
  public:
   using TransferQueue::TransferQueue;
   void start();
+  void memory_came_free();
   /// Moves what has come, in order; 0: nothing.
   std::size_t take(std::span<std::byte> into);
   /// Throws away what has come; false: nothing had.

@@ -96,10 +96,9 @@ class UsbLink final : public Link {
                                  state_.board));
     }
     request_begin(deadline);
-    for (usb::TransferQueue* queue :
-         {static_cast<usb::TransferQueue*>(&in_), static_cast<usb::TransferQueue*>(&out_)}) {
-      if (queue->stalled()) clear_halt(*queue);
-    }
+    // Also of what nobody here saw stall: an earlier session may have ended with it.
+    clear_halt(out_.endpoint());
+    clear_halt(in_.endpoint());
     restart();
   }
 
@@ -143,15 +142,14 @@ class UsbLink final : public Link {
                                state_.board, usb::error_text(code)));
   }
 
-  void clear_halt(usb::TransferQueue& queue) {
-    const int code = libusb_clear_halt(handle_.get(), queue.endpoint());
+  void clear_halt(std::uint8_t endpoint) {
+    const int code = libusb_clear_halt(handle_.get(), endpoint);
     check_gone(code, "a stall was cleared");
     if (code != LIBUSB_SUCCESS) {
       throw RigError(ADZE_UNAVAILABLE,
                      fmt::format("board {}: endpoint {:#04x} stays stalled ({}); unplug the board",
-                                 state_.board, queue.endpoint(), usb::error_text(code)));
+                                 state_.board, endpoint, usb::error_text(code)));
     }
-    queue.forget_stall();
   }
 
   void check_gone(int code, const char* when) {
