@@ -23,7 +23,4 @@ struct OpenedRunner {
 OpenedRunner open_runner(Context& context, const std::string& spec, const std::string& board_type,
                          std::uint32_t batch, const std::vector<std::string>& extra_outputs = {});
 
-/// What the inputs of a model want to be fed.
-std::vector<InputSpec> input_specs(const Graph& graph);
-
 }  // namespace adze::host

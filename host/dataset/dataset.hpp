@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "host/base/tensor.hpp"
+#include "host/graph/graph.hpp"
 
 namespace adze::host {
 
@@ -50,6 +50,9 @@ struct InputSpec {
   DType dtype;
   Shape shape;
 };
+
+/// What the inputs of a model want to be fed. Errors: INVALID_ARGUMENT when a shape is not known.
+std::vector<InputSpec> input_specs(const Graph& graph);
 
 /// Errors: NOT_FOUND, INVALID_ARGUMENT, DATA_LOSS naming the file and what is wrong with it; also
 /// when a sample does not have the shape of the model's input.

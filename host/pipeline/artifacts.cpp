@@ -1,0 +1,121 @@
+#include "host/pipeline/artifacts.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+#include <span>
+#include <system_error>
+
+#include "host/base/error.hpp"
+#include "host/base/file.hpp"
+
+namespace adze::host {
+namespace {
+
+using nlohmann::json;
+
+json measured_json(const Measured& measured) {
+  return {{"metric", measured.metric}, {"value", measured.value}, {"backend", measured.backend}};
+}
+
+json before_after(double before, double after) { return {{"before", before}, {"after", after}}; }
+
+/// A folder beside the results, on the same file system, removed with what is left in it.
+class Staging {
+ public:
+  explicit Staging(const std::filesystem::path& folder) {
+    std::filesystem::create_directories(folder);
+    std::string name = (folder / ".adze-XXXXXX").string();
+    if (!::mkdtemp(name.data()))
+      throw Error(ADZE_PERMISSION_DENIED,
+                  fmt::format("cannot make a folder in '{}': {}", folder.string(),
+                              std::generic_category().message(errno)));
+    path_ = name;
+  }
+  ~Staging() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  Staging(const Staging&) = delete;
+  Staging& operator=(const Staging&) = delete;
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+std::string text_of(const json& document) { return document.dump(1) + "\n"; }
+
+}  // namespace
+
+json metrics_json(const OptimizeResult& result) {
+  json steps = json::array(), layers = json::array(), by_layer = json::object();
+  for (const StageResult& stage : result.stages) {
+    json step = measured_json(stage.measured);
+    step["name"] = stage.use;
+    step["sparsity"] = stage.sparsity;
+    steps.push_back(std::move(step));
+  }
+  for (const LayerResult& layer : result.layers) {
+    layers.push_back({{"name", layer.name},
+                      {"op", layer.op},
+                      {"unit", layer.unit},
+                      {"reason", layer.reason},
+                      {"sparsity", layer.sparsity ? json(*layer.sparsity) : json()},
+                      {"predicted_ms", before_after(layer.before_ms, layer.after_ms)}});
+    if (layer.sparsity) by_layer[layer.name] = *layer.sparsity;
+  }
+  return {{"model", result.model},
+          {"board_type", result.board_type},
+          {"seed", result.seed},
+          {"baseline", measured_json(result.baseline)},
+          {"optimized", measured_json(result.optimized)},
+          {"steps", steps},
+          {"sparsity", result.sparsity},
+          {"sparsity_by_layer", by_layer},
+          {"size_bytes", {{"before", result.before_bytes}, {"after", result.onnx.size()}}},
+          {"predicted_ms", before_after(result.before_ms, result.after_ms)},
+          {"layers", layers},
+          {"warnings", result.warnings},
+          {"accept",
+           {{"max_drop", result.max_drop ? json(*result.max_drop) : json()},
+            {"drop", result.drop},
+            {"passed", result.passed}}}};
+}
+
+json edits_json(const OptimizeResult& result) {
+  json edits = json::array();
+  for (const EditRecord& edit : result.edits)
+    edits.push_back({{"stage", edit.stage},
+                     {"kind", edit.kind},
+                     {"target", edit.target},
+                     {"shape", edit.shape},
+                     {"dtype", edit.dtype},
+                     {"sha256", edit.sha256}});
+  return edits;
+}
+
+json timings_json(const OptimizeResult& result) {
+  json steps = json::array();
+  for (const StepTime& step : result.times)
+    steps.push_back({{"name", step.name}, {"seconds", step.seconds}});
+  return {{"steps", steps}};
+}
+
+void write_artifacts(const OptimizeResult& result, const std::filesystem::path& folder,
+                     const std::map<std::string, std::string>& more) {
+  std::map<std::string, std::string> texts = more;
+  texts["metrics.json"] = text_of(metrics_json(result));
+  texts["edits.json"] = text_of(edits_json(result));
+  texts["timings.json"] = text_of(timings_json(result));
+
+  const Staging staging(folder);
+  write_file(staging.path() / "optimized.onnx", std::span<const std::byte>(result.onnx));
+  for (const auto& [name, text] : texts) write_file(staging.path() / name, std::string_view(text));
+  std::filesystem::rename(staging.path() / "optimized.onnx", folder / "optimized.onnx");
+  for (const auto& [name, text] : texts)
+    std::filesystem::rename(staging.path() / name, folder / name);
+}
+
+}  // namespace adze::host

@@ -1,0 +1,46 @@
+#include "host/pipeline/latency.hpp"
+
+#include "host/graph/statistics.hpp"
+
+namespace adze::host {
+
+Prediction predict(const Component& backend, const Graph& graph, const CallOptions& options) {
+  std::vector<WhatIf> questions;
+  for (std::uint32_t node = 0; node < graph.nodes.size(); ++node) {
+    questions.push_back({node, zeros_of(graph, graph.nodes[node]).sparsity()});
+    questions.push_back({node, 1.0});
+  }
+  const std::vector<double> answers = estimate(backend, {}, graph, options, questions);
+  Prediction prediction;
+  double prunable_ms = 0;
+  for (std::size_t node = 0; node < graph.nodes.size(); ++node) {
+    prediction.node_ms.push_back(answers[2 * node]);
+    prediction.total_ms += answers[2 * node];
+    prunable_ms += answers[2 * node] - answers[2 * node + 1];
+  }
+  if (prediction.total_ms > 0) prediction.prunable_share = prunable_ms / prediction.total_ms;
+  return prediction;
+}
+
+std::vector<LayerResult> compare_layers(const Component& backend, const Graph& after,
+                                        const Prediction& predicted_before,
+                                        const Prediction& predicted_after,
+                                        const CallOptions& options) {
+  const std::vector<Placement> placements = place(backend, {}, after, options);
+  std::vector<LayerResult> layers;
+  for (std::size_t node = 0; node < after.nodes.size(); ++node) {
+    LayerResult layer{.name = after.nodes[node].name,
+                      .op = after.nodes[node].op,
+                      .unit = placements[node].unit,
+                      .reason = placements[node].reason,
+                      .sparsity = std::nullopt,
+                      .before_ms = predicted_before.node_ms[node],
+                      .after_ms = predicted_after.node_ms[node]};
+    if (weight_of(after, after.nodes[node]) != kNone)
+      layer.sparsity = zeros_of(after, after.nodes[node]).sparsity();
+    layers.push_back(std::move(layer));
+  }
+  return layers;
+}
+
+}  // namespace adze::host

@@ -1,0 +1,226 @@
+#include "host/pipeline/optimize.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <memory>
+
+#include "host/abi/backend.hpp"
+#include "host/base/error.hpp"
+#include "host/base/log.hpp"
+#include "host/calibrate/calibration.hpp"
+#include "host/evaluate/evaluate.hpp"
+#include "host/graph/simplify.hpp"
+#include "host/graph/statistics.hpp"
+#include "host/onnx/model.hpp"
+#include "host/pipeline/board_type.hpp"
+#include "host/pipeline/edit_records.hpp"
+#include "host/pipeline/latency.hpp"
+#include "host/pipeline/stages.hpp"
+
+namespace adze::host {
+namespace {
+
+constexpr const char* kFloatBackend = "adze.cpu";
+constexpr const char* kIntegerBackend = "adze.drpai";
+/// Below it the vendor sees little gain.
+constexpr double kWorthwhileSparsity = 0.7;
+
+bool is_quantized(const Graph& graph) {
+  return std::any_of(graph.values.begin(), graph.values.end(),
+                     [](const Value& value) { return value.quant.has_value(); });
+}
+
+class Optimizer {
+ public:
+  Optimizer(const Recipe& recipe, const Registry& registry, const OptimizeOptions& options)
+      : recipe_(recipe),
+        registry_(registry),
+        options_(options),
+        stages_(resolve_stages(recipe, registry)),
+        target_(load_target(recipe.board_type)) {
+    result_.model = recipe.model.filename();
+    result_.board_type = recipe.board_type;
+    result_.seed = recipe.seed;
+    result_.max_drop = recipe.max_drop;
+  }
+
+  OptimizeResult run() {
+    timed("load", [&] { load(); });
+    timed("predict", [&] { before_ = predict(integer_backend(), graph_, call("predict")); });
+    timed("evaluate baseline", [&] { result_.baseline = measure(graph_, "evaluate baseline"); });
+    for (const Stage& stage : stages_) run_stage(stage);
+    finish();
+    return std::move(result_);
+  }
+
+ private:
+  template <class Work>
+  void timed(const std::string& step, Work&& work) {
+    const auto begin = std::chrono::steady_clock::now();
+    report(step, 0, "");
+    work();
+    const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - begin;
+    result_.times.push_back({step, passed.count()});
+    report(step, 1, "");
+  }
+
+  bool report(const std::string& step, double fraction, const std::string& doing) {
+    if (!options_.progress || !options_.progress(step, fraction, doing)) return false;
+    throw Error(ADZE_CANCELLED, step + ": stopped");
+  }
+
+  CallOptions call(const std::string& step) {
+    CallOptions made{
+        .threads = options_.threads, .seed = recipe_.seed, .target = target_.get(), .progress = {}};
+    if (options_.progress)
+      made.progress = [this, step](double fraction, const std::string& doing) {
+        return options_.progress(step, fraction, doing);
+      };
+    return made;
+  }
+
+  Component integer_backend() const { return registry_.find(kIntegerBackend); }
+  Component backend_for(const Graph& graph) const {
+    return registry_.find(is_quantized(graph) ? kIntegerBackend : kFloatBackend);
+  }
+
+  void load() {
+    graph_ = load_model(recipe_.model);
+    simplify(graph_);
+    dense_ = graph_;
+    result_.before_bytes = std::filesystem::file_size(recipe_.model);
+    const std::vector<InputSpec> inputs = input_specs(graph_);
+    evaluation_ = open_dataset(recipe_.data, inputs);
+    if (!recipe_.calibration) return;
+    calibration_ = open_dataset(recipe_.calibration->data, inputs);
+    calibration_indices_ =
+        sample_indices(calibration_->size(), recipe_.calibration->count, recipe_.calibration->seed);
+  }
+
+  std::unique_ptr<Runner> runner_for(const Graph& graph) {
+    const Component backend = backend_for(graph);
+    CallOptions quiet = call("");
+    quiet.progress = {};
+    return std::make_unique<BackendRunner>(backend, Settings{}, graph, backend.component->id, quiet,
+                                           CompileOptions{.batch = options_.batch});
+  }
+
+  Measured measure(const Graph& graph, const std::string& step) {
+    const std::string metric = metric_of(recipe_.data, *evaluation_);
+    const std::unique_ptr<Runner> runner = runner_for(graph);
+    std::unique_ptr<Runner> reference;
+    if (metric == "output_error") reference = runner_for(dense_);
+    const Evaluation evaluation =
+        evaluate(*runner, *evaluation_, metric, options_.samples, reference.get(), options_.batch,
+                 [&](double fraction) { report(step, fraction, runner->name()); });
+    return {evaluation.metric, evaluation.value, runner->name()};
+  }
+
+  void run_stage(const Stage& stage) {
+    const std::string use = stage.component.component->id;
+    StageResult done{
+        .use = use, .measured = {}, .sparsity = 0, .target_sparsity = 0, .excluded = {}};
+    std::vector<std::uint32_t> targets;
+    timed(use, [&] {
+      try {
+        Targets chosen = choose_targets(graph_, stage.component.kind(), stage.spec->include,
+                                        stage.spec->exclude);
+        targets = std::move(chosen.nodes);
+        done.excluded = std::move(chosen.excluded);
+        apply(stage, targets, use);
+      } catch (const PluginError&) {
+        throw;
+      } catch (const Error& error) {
+        if (stage.spec->where.empty()) throw;
+        throw Error(error.code, fmt::format("{}: {}", stage.spec->where, error.what()));
+      }
+    });
+    ZeroCount zeros;
+    for (const std::uint32_t node : targets) {
+      const ZeroCount one = zeros_of(graph_, graph_.nodes[node]);
+      zeros.zeros += one.zeros;
+      zeros.weights += one.weights;
+    }
+    done.target_sparsity = zeros.sparsity();
+    done.sparsity = zeros_of(graph_).sparsity();
+    const std::string step = "evaluate after " + use;
+    timed(step, [&] { done.measured = measure(graph_, step); });
+    if (stage.component.kind() == ComponentKind::pruner) warn_if_little(done);
+    result_.stages.push_back(std::move(done));
+  }
+
+  void apply(const Stage& stage, const std::vector<std::uint32_t>& targets,
+             const std::string& use) {
+    std::unique_ptr<Calibration> calibration;
+    std::vector<Service*> services;
+    if (calibration_) {
+      CallOptions quiet = call("");
+      quiet.progress = {};
+      calibration = std::make_unique<Calibration>(graph_, *calibration_, calibration_indices_,
+                                                  backend_for(graph_), quiet);
+      services.push_back(calibration.get());
+    }
+    const EditList edits =
+        run_edit_component(stage.component, stage.settings, graph_, targets, call(use), services);
+    append_records(edits, graph_, use, result_.edits);
+    // `edits` looks at graph_ until it is committed.
+    Graph edited = edits.commit(stage.pattern);
+    graph_ = std::move(edited);
+  }
+
+  void warn_if_little(const StageResult& done) {
+    if (done.sparsity >= kWorthwhileSparsity) return;
+    result_.warnings.push_back(fmt::format(
+        "{}: {:.1f} % of all weights are zero ({:.1f} % in the layers it may change); below {:.0f} "
+        "% a DRP-AI board gains little, and pruning can touch {:.1f} % of the predicted latency of "
+        "this model",
+        done.use, done.sparsity * 100, done.target_sparsity * 100, kWorthwhileSparsity * 100,
+        before_.prunable_share * 100));
+  }
+
+  void finish() {
+    timed("predict result", [&] {
+      const CallOptions options = call("predict result");
+      const Prediction after = predict(integer_backend(), graph_, options);
+      result_.layers = compare_layers(integer_backend(), graph_, before_, after, options);
+      result_.before_ms = before_.total_ms;
+      result_.after_ms = after.total_ms;
+    });
+    timed("serialize", [&] { result_.onnx = serialize_model(graph_); });
+    result_.optimized = result_.stages.back().measured;
+    result_.sparsity = zeros_of(graph_).sparsity();
+    const double change = (result_.optimized.value - result_.baseline.value) * 100;
+    // Rounded: a drop of 1.5 points must not fail, nor be shown as 1.4999999999999902.
+    constexpr double kDigits = 1e6;
+    result_.drop =
+        std::round((higher_is_better(result_.baseline.metric) ? -change : change) * kDigits) /
+        kDigits;
+    result_.passed = !result_.max_drop || result_.drop <= *result_.max_drop;
+    result_.graph = std::move(graph_);
+  }
+
+  const Recipe& recipe_;
+  const Registry& registry_;
+  const OptimizeOptions& options_;
+  std::vector<Stage> stages_;
+  std::unique_ptr<Target> target_;
+  Graph graph_, dense_;
+  Prediction before_;
+  std::unique_ptr<Dataset> evaluation_, calibration_;
+  std::vector<std::int64_t> calibration_indices_;
+  OptimizeResult result_;
+};
+
+}  // namespace
+
+OptimizeResult optimize(const Recipe& recipe, const Registry& registry,
+                        const OptimizeOptions& options) {
+  if (recipe.stages.empty())
+    throw Error(ADZE_INVALID_ARGUMENT, "there is no stage, so nothing would be done to the model");
+  return Optimizer(recipe, registry, options).run();
+}
+
+}  // namespace adze::host

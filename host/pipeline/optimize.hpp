@@ -1,0 +1,83 @@
+// Runs a recipe: load, measure, prune, quantize, measure again.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "host/graph/graph.hpp"
+#include "host/pipeline/recipe.hpp"
+#include "host/pipeline/targets.hpp"
+#include "host/plugin/registry.hpp"
+
+namespace adze::host {
+
+struct OptimizeOptions {
+  std::uint32_t threads = 1;
+  std::uint32_t batch = 64;  ///< samples in one run of a backend
+  std::int64_t samples = 0;  ///< of the evaluation set; 0: all
+  /// Called often; `fraction` is that of the step. True: stop.
+  std::function<bool(const std::string& step, double fraction, const std::string& doing)> progress;
+};
+
+/// The task metric of a model on the evaluation set.
+struct Measured {
+  std::string metric;
+  double value = 0;  ///< top-k: share 0..1
+  std::string backend;
+};
+
+struct StageResult {
+  std::string use;
+  Measured measured;           ///< after this stage
+  double sparsity = 0;         ///< zeros among all Conv, Gemm and MatMul weights after this stage
+  double target_sparsity = 0;  ///< zeros among the weights of this stage's target layers
+  std::vector<Excluded> excluded;
+};
+
+/// One node of the model, before and after.
+struct LayerResult {
+  std::string name, op, unit, reason;  ///< reason: why not on DRP-AI; empty when it is
+  std::optional<double> sparsity;      ///< of nodes with a weight
+  double before_ms = 0, after_ms = 0;  ///< predicted
+};
+
+struct EditRecord {
+  std::string stage, kind, target, dtype, sha256;
+  Shape shape;
+};
+
+struct StepTime {
+  std::string name;
+  double seconds = 0;
+};
+
+struct OptimizeResult {
+  std::string model, board_type;  ///< model: file name
+  std::uint64_t seed = 0;
+  Measured baseline, optimized;
+  std::vector<StageResult> stages;
+  double sparsity = 0;
+  std::vector<LayerResult> layers;
+  double before_ms = 0, after_ms = 0;  ///< predicted latency of the whole model
+  std::uint64_t before_bytes = 0;
+  std::vector<EditRecord> edits;
+  std::vector<StepTime> times;
+  std::vector<std::string> warnings;
+  std::optional<double> max_drop;
+  double drop = 0;     ///< percentage points of the metric that were lost; negative: gained
+  bool passed = true;  ///< drop <= max_drop, or no max_drop
+  Graph graph;
+  std::vector<std::byte> onnx;  ///< `graph` as a file
+};
+
+/// Errors: INVALID_ARGUMENT (with the place in the recipe where there is one) for a component that
+/// is neither pruner nor quantizer or not for the board type, and for arguments it does not take;
+/// NOT_FOUND for a component or board type; CANCELLED; those of loading, datasets and plugins. An
+/// accuracy below what [accept] allows is no error: see `passed`.
+OptimizeResult optimize(const Recipe& recipe, const Registry& registry,
+                        const OptimizeOptions& options);
+
+}  // namespace adze::host
