@@ -1,0 +1,240 @@
+#include "plugins/tensor_exec/executable.hpp"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <chrono>
+#include <mutex>
+
+namespace adze::exec {
+namespace {
+
+constexpr std::int64_t kMaxSamplesInPart = 8;
+constexpr std::int64_t kPartBytes = 512 << 10;  ///< of the largest value: a second-level cache
+
+/// Samples in a part: divides the batch, depends on nothing but the program.
+std::int64_t samples_in_part(const Program& program) {
+  const std::int64_t batch = program.batch;
+  std::int64_t largest = 1;
+  for (const Value& value : program.values) {
+    if (value.is_constant()) continue;
+    // Without a batch axis a value belongs to one sample, or to none: parts of one are right.
+    if (value.batch_axis < 0) return 1;
+    largest = std::max<std::int64_t>(largest, element_count(value.shape) * 4);
+  }
+  std::int64_t samples = std::clamp<std::int64_t>(kPartBytes / largest, 1, kMaxSamplesInPart);
+  samples = std::min(samples, std::max<std::int64_t>(batch / 4, 1));
+  while (batch % samples != 0) --samples;
+  return samples;
+}
+
+Plan plan_for(const Program& program, Options options) {
+  const std::int64_t samples = samples_in_part(program);
+  if (samples != program.batch) options.threads = 1;  // parts run at the same time
+  const ThreadCount count(options.threads);
+  return make_plan(program, samples, options);
+}
+
+double now_ms() {
+  return std::chrono::duration<double, std::milli>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+template <class T>
+void widen(const std::byte* src, std::int64_t count, float* dst) {
+  const T* elements = reinterpret_cast<const T*>(src);
+  for (std::int64_t i = 0; i < count; ++i) dst[i] = static_cast<float>(elements[i]);
+}
+
+void widen(DType dtype, const std::byte* src, std::int64_t count, float* dst) {
+  switch (dtype) {
+    case DType::f32:
+      return widen<float>(src, count, dst);
+    case DType::i8:
+      return widen<std::int8_t>(src, count, dst);
+    case DType::u8:
+    case DType::boolean:
+      return widen<std::uint8_t>(src, count, dst);
+    case DType::i16:
+      return widen<std::int16_t>(src, count, dst);
+    case DType::u16:
+      return widen<std::uint16_t>(src, count, dst);
+    case DType::i32:
+      return widen<std::int32_t>(src, count, dst);
+    case DType::i64:
+      return widen<std::int64_t>(src, count, dst);
+  }
+}
+
+std::int64_t elements_before(const Shape& shape, std::int32_t axis) {
+  std::int64_t count = 1;
+  for (std::int32_t i = 0; i < axis; ++i) count *= shape[static_cast<std::size_t>(i)];
+  return count;
+}
+
+}  // namespace
+
+ThreadCount::ThreadCount(int threads) : before_(omp_get_max_threads()) {
+  omp_set_num_threads(std::max(threads, 1));
+}
+
+ThreadCount::~ThreadCount() { omp_set_num_threads(before_); }
+
+Executable::Executable(Program program, const Options& options)
+    : program_(std::move(program)), plan_(plan_for(program_, options)) {
+  reported_ = program_.outputs;
+  reported_.insert(reported_.end(), program_.extra_outputs.begin(), program_.extra_outputs.end());
+  for (const std::uint32_t value : reported_) {
+    const Value& whole = program_.values[value];
+    if (program_.batch > 1 && whole.batch_axis < 0 && !whole.is_constant())
+      throw Error(
+          ADZE_UNIMPLEMENTED,
+          "output '" + whole.name + "' has no batch axis; compile the model for a batch of 1");
+    results_.emplace_back(static_cast<std::size_t>(element_count(full_shape(value))));
+  }
+  for (Value& value : program_.values)
+    if (value.constant) {
+      value.constant.reset();
+      value.omitted = true;
+    }
+}
+
+Shape Executable::full_shape(std::uint32_t value) const {
+  Shape shape = program_.values[value].shape;
+  const std::int32_t axis = program_.values[value].batch_axis;
+  if (axis >= 0 && !program_.values[value].is_constant())
+    shape[static_cast<std::size_t>(axis)] *= program_.batch;
+  return shape;
+}
+
+void Executable::check_input(std::size_t index, const adze_tensor& tensor) const {
+  const Value& value = program_.values[program_.inputs[index]];
+  const Shape expected = full_shape(program_.inputs[index]);
+  const Shape given(tensor.shape, tensor.shape + tensor.ndim);
+  const bool half = tensor.code != ADZE_INT && tensor.code != ADZE_UINT && tensor.bits == 16;
+  if (given != expected || half || dtype_of(tensor.code, tensor.bits) != value.dtype)
+    throw Error(ADZE_INVALID_ARGUMENT, "input '" + value.name + "' must be " +
+                                           name_of(value.dtype) + " " + to_string(expected) +
+                                           ", not " + to_string(given));
+}
+
+const std::byte* Executable::input_part(std::size_t index, const adze_tensor& tensor,
+                                        std::int64_t part, Worker& worker) const {
+  const Value& value = program_.values[program_.inputs[index]];
+  const auto* data = static_cast<const std::byte*>(tensor.data) + tensor.byte_offset;
+  const std::size_t element = size_of(value.dtype);
+  const std::int64_t count = element_count(value.shape);
+  if (value.batch_axis < 0) part = 0;
+  const std::int64_t samples = value.batch_axis < 0 ? 1 : plan_.batch;
+  const std::int64_t outer =
+      value.batch_axis < 0 ? 1 : elements_before(value.shape, value.batch_axis);
+  const std::int64_t inner = count / std::max<std::int64_t>(outer, 1);
+  if (value.dtype == DType::f32 && outer == 1)
+    return data + static_cast<std::size_t>(part * samples * count) * element;
+
+  auto* dst = reinterpret_cast<float*>(worker.inputs[index].data());
+  const std::int64_t stride = value.batch_axis < 0 ? inner : inner * program_.batch;
+  for (std::int64_t i = 0; i < outer; ++i)
+    widen(value.dtype,
+          data + static_cast<std::size_t>(i * stride + part * samples * inner) * element,
+          samples * inner, dst + i * samples * inner);
+  return worker.inputs[index].data();
+}
+
+void Executable::store_part(std::int64_t part, const std::vector<std::byte*>& buffers) {
+  for (std::size_t i = 0; i < reported_.size(); ++i) {
+    const Value& value = program_.values[reported_[i]];
+    const bool batched = value.batch_axis >= 0 && !value.is_constant();
+    if (!batched && part > 0) continue;
+    const std::int64_t samples = batched ? plan_.batch : 1;
+    const std::int64_t outer = batched ? elements_before(value.shape, value.batch_axis) : 1;
+    const std::int64_t inner =
+        element_count(value.shape) / std::max<std::int64_t>(outer, 1) * samples;
+    const std::int64_t parts = batched ? program_.batch / plan_.batch : 1;
+    const auto* src = reinterpret_cast<const float*>(buffers[plan_.reported[i]]);
+    for (std::int64_t o = 0; o < outer; ++o)
+      std::copy(src + o * inner, src + (o + 1) * inner,
+                results_[i].begin() + (o * parts + part) * inner);
+  }
+}
+
+void Executable::run_part(std::int64_t part, std::span<const adze_tensor* const> inputs,
+                          Worker& worker, int threads) {
+  std::vector<std::byte*> buffers(plan_.buffers.size());
+  for (std::size_t i = 0; i < buffers.size(); ++i) {
+    const Buffer& buffer = plan_.buffers[i];
+    if (buffer.kind == Buffer::Kind::arena)
+      buffers[i] = worker.arena.data() + buffer.lifetime.offset;
+    else if (buffer.kind == Buffer::Kind::constant)
+      buffers[i] = buffer.constant.data();
+    else  // never written to: inputs are no step's output
+      buffers[i] =
+          const_cast<std::byte*>(input_part(buffer.input, *inputs[buffer.input], part, worker));
+  }
+  std::vector<const std::byte*> sources;
+  std::vector<std::byte*> targets;
+  double before = now_ms();
+  for (std::size_t i = 0; i < plan_.steps.size(); ++i) {
+    const Step& step = plan_.steps[i];
+    sources.clear();
+    targets.clear();
+    for (const std::size_t buffer : step.inputs) sources.push_back(buffers[buffer]);
+    for (const std::size_t buffer : step.outputs) targets.push_back(buffers[buffer]);
+    step.kernel->run({sources.data(), targets.data(), worker.scratch.data(), threads});
+    const double after = now_ms();
+    worker.step_ms[i] += after - before;
+    before = after;
+  }
+  store_part(part, buffers);
+}
+
+void Executable::run(std::span<const adze_tensor* const> inputs, int threads,
+                     const Report& report) {
+  if (inputs.size() != program_.inputs.size())
+    throw Error(ADZE_INVALID_ARGUMENT, "the model has " + std::to_string(program_.inputs.size()) +
+                                           " inputs, not " + std::to_string(inputs.size()));
+  for (std::size_t i = 0; i < inputs.size(); ++i) check_input(i, *inputs[i]);
+
+  const std::int64_t parts = program_.batch / plan_.batch;
+  const int at_once = static_cast<int>(std::clamp<std::int64_t>(threads, 1, parts));
+  while (workers_.size() < static_cast<std::size_t>(at_once)) {
+    Worker worker{AlignedBytes(plan_.arena_bytes), AlignedBytes(plan_.scratch_bytes), {}, {}};
+    for (const std::uint32_t input : program_.inputs)
+      worker.inputs.emplace_back(
+          static_cast<std::size_t>(element_count(program_.values[input].shape) * plan_.batch * 4));
+    workers_.push_back(std::move(worker));
+  }
+  for (Worker& worker : workers_) worker.step_ms.assign(plan_.steps.size(), 0);
+
+  if (parts == 1) {
+    const ThreadCount count(threads);
+    run_part(0, inputs, workers_.front(), std::max(threads, 1));
+  } else {
+    const ThreadCount count(1);
+    std::exception_ptr failure;
+    std::mutex failed;
+#pragma omp parallel num_threads(at_once)
+    {
+      const int self = omp_get_thread_num(), team = omp_get_num_threads();
+      try {
+        for (std::int64_t part = self; part < parts; part += team)
+          run_part(part, inputs, workers_[static_cast<std::size_t>(self)], 1);
+      } catch (...) {
+        const std::lock_guard lock(failed);
+        failure = std::current_exception();
+      }
+    }
+    if (failure) std::rethrow_exception(failure);
+  }
+
+  times_.resize(plan_.steps.size());
+  for (std::size_t i = 0; i < plan_.steps.size(); ++i) {
+    times_[i] = {plan_.steps[i].nodes, 0, plan_.steps[i].bytes * static_cast<std::uint64_t>(parts)};
+    for (const Worker& worker : workers_) times_[i].latency_ms += worker.step_ms[i] / at_once;
+  }
+  for (std::size_t i = 0; i < reported_.size(); ++i)
+    report(reported_[i], results_[i], full_shape(reported_[i]));
+}
+
+}  // namespace adze::exec

@@ -1,0 +1,150 @@
+// The interface every operator implements: it looks at one node and says in which form it wants its
+// values and what computes them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "plugins/tensor_exec/arithmetic.hpp"
+#include "plugins/tensor_exec/program.hpp"
+
+namespace adze::exec {
+
+enum class Storage : std::uint8_t { f32, u8 };  ///< u8: see Quant8
+/// channels_last: batch, spatial axes, channels. Values whose two orders are the same bytes are
+/// always plain.
+enum class Layout : std::uint8_t { plain, channels_last };
+
+/// How the elements of a value lie in memory.
+struct Form {
+  Storage storage = Storage::f32;
+  Layout layout = Layout::plain;
+  auto operator<=>(const Form&) const = default;
+};
+
+/// Which implementation computes integer convolutions; all give the same bits.
+enum class Path : std::uint8_t { automatic, fast, plain };
+
+struct Options {
+  Path path = Path::automatic;
+  int threads = 1;
+};
+
+/// What computes one step. Immutable: several threads run it at once, on different buffers.
+class Kernel {
+ public:
+  struct Run {
+    const std::byte* const* inputs;
+    std::byte* const* outputs;
+    std::byte* scratch;
+    int threads;  ///< that this run may use
+  };
+  Kernel() = default;
+  Kernel(const Kernel&) = delete;
+  Kernel& operator=(const Kernel&) = delete;
+  virtual ~Kernel() = default;
+  virtual void run(const Run& run) const = 0;
+};
+
+/// What an operator made of a node. Values it took in while planning (weights, shapes) are not
+/// listed as inputs.
+struct Planned {
+  struct Operand {
+    std::uint32_t value;
+    Form form;
+  };
+  std::vector<Operand> inputs, outputs;
+  std::size_t scratch_bytes = 0;
+  std::unique_ptr<Kernel> kernel;
+};
+
+/// Limits put on a node's result by a Relu or Clip that runs with it.
+struct Clamp {
+  float low = -std::numeric_limits<float>::infinity();
+  float high = std::numeric_limits<float>::infinity();
+  bool any() const;
+};
+
+/// One node as its operator sees it.
+class Site {
+ public:
+  Site(const Program& whole, std::uint32_t node_index, std::int64_t samples, const Options& how);
+
+  const Program& program;
+  const Node& node;
+  const std::int64_t batch;  ///< samples computed at once
+  const Options& options;
+  Clamp clamp;           ///< to apply to the result
+  std::uint32_t output;  ///< where the result goes: that of the fused node, if any
+  /// The layout in which the planner has a value already, for operators that take either; set by
+  /// the planner.
+  std::vector<Layout> existing_layouts;
+
+  bool has_input(std::size_t index) const;
+  std::uint32_t input(std::size_t index) const;  ///< Errors: refuses when it is missing
+  const Value& value(std::uint32_t index) const { return program.values[index]; }
+  Shape shape(std::uint32_t value) const;  ///< of `batch` samples
+  Shape output_shape() const { return shape(output); }
+  /// Set when the value is held as u8.
+  std::optional<Quant8> quant8(std::uint32_t value) const;
+  Layout existing_layout(std::uint32_t value) const;
+  /// The form in which a value costs least: u8 when quantized so, in the layout given.
+  Form natural_form(std::uint32_t value, Layout layout) const;
+  /// `layout`, or plain when the value has only one order.
+  Layout normal_layout(std::uint32_t value, Layout layout) const;
+  /// An error that names the node and its operator.
+  [[noreturn]] void refuse(const std::string& why) const;
+  [[noreturn]] void malformed(const std::string& why) const;
+  /// Errors: malformed() when the graph says another shape for the result.
+  void expect_output_shape(const Shape& expected) const;
+};
+
+/// One row of the operator table.
+struct Operator {
+  std::string_view op;
+  /// Errors: Site::refuse() for what this operator cannot do, Site::malformed() for what no
+  /// operator could. Looks at no constant that may be omitted.
+  void (*check)(const Site& site);
+  Planned (*plan)(const Site& site);
+  bool takes_clamp = false;  ///< a Relu or Clip behind it can run with it
+};
+
+/// nullptr when there is none.
+const Operator* find_operator(std::string_view op);
+/// The operator of a node that can be executed. Errors: as Operator::check().
+const Operator& check_node(const Site& site);
+
+/// How a value with `quantization` is held: nullopt when not as u8.
+std::optional<Quant8> quant8_of(const Value& value);
+
+/// The limits of a Relu or Clip node; nullopt for any other, or when the limits are computed.
+std::optional<Clamp> clamp_of(const Program& program, const Node& node);
+
+// Shapes in memory order.
+Shape strides_of(const Shape& shape);  ///< row-major, in elements
+/// The axes of `rank` in the order they lie in memory.
+std::vector<std::size_t> axis_order(std::size_t rank, Layout layout);
+Shape in_memory_order(const Shape& shape, Layout layout);
+/// In elements, by ONNX axis.
+Shape memory_strides(const Shape& shape, Layout layout);
+bool layouts_coincide(const Shape& shape);
+
+/// Calls body(begin, end) for parts of [0, count) on up to `threads` threads; parts depend on
+/// nothing but count and threads.
+template <class Body>
+void parallel_for(int threads, std::int64_t count, const Body& body) {
+  if (threads <= 1 || count <= 1) return body(std::int64_t{0}, count);
+#pragma omp parallel for num_threads(threads) schedule(static, 1)
+  for (int part = 0; part < threads; ++part) {
+    const std::int64_t begin = count * part / threads, end = count * (part + 1) / threads;
+    if (begin < end) body(begin, end);
+  }
+}
+
+}  // namespace adze::exec

@@ -1,0 +1,41 @@
+// The rows of the operator table, one function an operator family.
+#pragma once
+
+#include "plugins/tensor_exec/operator.hpp"
+
+namespace adze::exec {
+
+void check_conv(const Site& site);
+Planned plan_conv(const Site& site);
+void check_gemm(const Site& site);
+Planned plan_gemm(const Site& site);
+void check_matmul(const Site& site);
+Planned plan_matmul(const Site& site);
+void check_unary(const Site& site);
+Planned plan_unary(const Site& site);
+void check_binary(const Site& site);
+Planned plan_binary(const Site& site);
+void check_max_pool(const Site& site);
+Planned plan_max_pool(const Site& site);
+void check_average_pool(const Site& site);
+Planned plan_average_pool(const Site& site);
+void check_reduce_mean(const Site& site);
+Planned plan_reduce_mean(const Site& site);
+void check_same_elements(const Site& site);
+Planned plan_same_elements(const Site& site);
+void check_transpose(const Site& site);
+Planned plan_transpose(const Site& site);
+void check_slice(const Site& site);
+Planned plan_slice(const Site& site);
+void check_concat(const Site& site);
+Planned plan_concat(const Site& site);
+void check_softmax(const Site& site);
+Planned plan_softmax(const Site& site);
+void check_pad(const Site& site);
+Planned plan_pad(const Site& site);
+void check_batch_normalization(const Site& site);
+Planned plan_batch_normalization(const Site& site);
+void check_resize(const Site& site);
+Planned plan_resize(const Site& site);
+
+}  // namespace adze::exec

@@ -1,0 +1,148 @@
+// MaxPool and AveragePool over channels-last data: whole vectors of channels at a time. MaxPool
+// keeps quantized values as integers.
+#include "plugins/tensor_exec/operators/all.hpp"
+#include "plugins/tensor_exec/operators/lookup.hpp"
+#include "plugins/tensor_exec/operators/window.hpp"
+
+namespace adze::exec {
+namespace {
+
+Geometry geometry_of(const Site& site) {
+  const Shape kernel = site.node.integers("kernel_shape");
+  const Geometry g = window_geometry(site, kernel);
+  if (g.in_channels != g.out_channels) site.malformed("input and output channels differ");
+  return g;
+}
+
+/// Calls body(offset of the input pixel in its image) for each tap inside the image.
+template <class Body>
+void for_each_tap(const Geometry& g, std::int64_t out_y, std::int64_t out_x, const Body& body) {
+  for (std::int64_t row = 0; row < g.kernel_height; ++row) {
+    const std::int64_t y = out_y * g.stride_height - g.pad_top + row * g.dilation_height;
+    if (y < 0 || y >= g.in_height) continue;
+    for (std::int64_t column = 0; column < g.kernel_width; ++column) {
+      const std::int64_t x = out_x * g.stride_width - g.pad_left + column * g.dilation_width;
+      if (x >= 0 && x < g.in_width) body((y * g.in_width + x) * g.in_channels);
+    }
+  }
+}
+
+/// Calls body(image, y, x, output pixel) for all output pixels.
+template <class Body>
+void for_each_pixel(const Geometry& g, int threads, const Body& body) {
+  parallel_for(threads, g.batch * g.out_height, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t row = begin; row < end; ++row)
+      for (std::int64_t x = 0; x < g.out_width; ++x)
+        body(row / g.out_height, row % g.out_height, x, row * g.out_width + x);
+  });
+}
+
+template <class T>
+class MaxPoolKernel final : public Kernel {
+ public:
+  MaxPoolKernel(const Geometry& geometry, T lowest) : geometry_(geometry), lowest_(lowest) {}
+  void run(const Run& run) const override {
+    const Geometry& g = geometry_;
+    const auto* src = reinterpret_cast<const T*>(run.inputs[0]);
+    auto* dst = reinterpret_cast<T*>(run.outputs[0]);
+    for_each_pixel(g, run.threads,
+                   [&](std::int64_t image, std::int64_t y, std::int64_t x, std::int64_t pixel) {
+                     const T* from = src + image * g.in_pixels() * g.in_channels;
+                     T* to = dst + pixel * g.out_channels;
+                     std::fill(to, to + g.out_channels, lowest_);
+                     for_each_tap(g, y, x, [&](std::int64_t offset) {
+                       for (std::int64_t c = 0; c < g.out_channels; ++c)
+                         to[c] = to[c] < from[offset + c] ? from[offset + c] : to[c];
+                     });
+                   });
+  }
+
+ private:
+  Geometry geometry_;
+  T lowest_;
+};
+
+/// Output pixels that a window of one axis covers, of them inside the padded input.
+std::int64_t covered(std::int64_t out, std::int64_t stride, std::int64_t before, std::int64_t in,
+                     std::int64_t after, std::int64_t kernel, std::int64_t dilation) {
+  std::int64_t count = 0;
+  for (std::int64_t k = 0; k < kernel; ++k)
+    if (out * stride - before + k * dilation < in + after) ++count;
+  return count;
+}
+
+class AveragePoolKernel final : public Kernel {
+ public:
+  AveragePoolKernel(const Geometry& geometry, bool count_padding)
+      : geometry_(geometry), count_padding_(count_padding) {}
+  void run(const Run& run) const override {
+    const Geometry& g = geometry_;
+    const auto* src = reinterpret_cast<const float*>(run.inputs[0]);
+    auto* dst = reinterpret_cast<float*>(run.outputs[0]);
+    for_each_pixel(g, run.threads,
+                   [&](std::int64_t image, std::int64_t y, std::int64_t x, std::int64_t pixel) {
+                     const float* from = src + image * g.in_pixels() * g.in_channels;
+                     float* to = dst + pixel * g.out_channels;
+                     std::fill(to, to + g.out_channels, 0.0f);
+                     std::int64_t taps = 0;
+                     for_each_tap(g, y, x, [&](std::int64_t offset) {
+                       ++taps;
+                       for (std::int64_t c = 0; c < g.out_channels; ++c) to[c] += from[offset + c];
+                     });
+                     if (count_padding_)
+                       taps = covered(y, g.stride_height, g.pad_top, g.in_height, g.pad_bottom,
+                                      g.kernel_height, g.dilation_height) *
+                              covered(x, g.stride_width, g.pad_left, g.in_width, g.pad_right,
+                                      g.kernel_width, g.dilation_width);
+                     const float count = static_cast<float>(std::max<std::int64_t>(taps, 1));
+                     for (std::int64_t c = 0; c < g.out_channels; ++c) to[c] /= count;
+                   });
+  }
+
+ private:
+  Geometry geometry_;
+  bool count_padding_;
+};
+
+Layout layout_of(const Site& site, std::uint32_t value) {
+  return site.normal_layout(value, Layout::channels_last);
+}
+
+}  // namespace
+
+void check_max_pool(const Site& site) {
+  geometry_of(site);
+  if (site.node.outputs.size() > 1 && site.node.outputs[1] != ADZE_NONE)
+    site.refuse("the indices of the largest elements are not supported");
+}
+
+Planned plan_max_pool(const Site& site) {
+  const Geometry g = geometry_of(site);
+  const std::uint32_t input = site.input(0);
+  const auto from = site.quant8(input), to = site.quant8(site.output);
+  const Storage storage = from && to && *from == *to ? Storage::u8 : Storage::f32;
+  Planned planned;
+  planned.inputs = {{input, {storage, layout_of(site, input)}}};
+  planned.outputs = {{site.output, {storage, layout_of(site, site.output)}}};
+  if (storage == Storage::u8)
+    planned.kernel =
+        std::make_unique<MaxPoolKernel<std::uint8_t>>(g, static_cast<std::uint8_t>(from->low));
+  else
+    planned.kernel =
+        std::make_unique<MaxPoolKernel<float>>(g, -std::numeric_limits<float>::infinity());
+  return planned;
+}
+
+void check_average_pool(const Site& site) { geometry_of(site); }
+
+Planned plan_average_pool(const Site& site) {
+  const std::uint32_t input = site.input(0);
+  Planned planned;
+  planned.inputs = {{input, {Storage::f32, layout_of(site, input)}}};
+  planned.outputs = {{site.output, {Storage::f32, layout_of(site, site.output)}}};
+  planned.kernel = std::make_unique<AveragePoolKernel>(
+      geometry_of(site), site.node.integer("count_include_pad", 0) != 0);
+  return planned;
+}
+
+}  // namespace adze::exec

@@ -1,0 +1,97 @@
+#include "plugins/tensor_exec/operators/weighted.hpp"
+
+#include "plugins/tensor_exec/integer_convolution.hpp"
+
+namespace adze::exec {
+namespace {
+
+class FloatConvolutionKernel final : public Kernel {
+ public:
+  explicit FloatConvolutionKernel(std::unique_ptr<DnnlConvolution> convolution)
+      : convolution_(std::move(convolution)) {}
+  void run(const Run& run) const override {
+    convolution_->run(run.inputs[0], run.outputs[0], run.scratch);
+  }
+
+ private:
+  std::unique_ptr<DnnlConvolution> convolution_;
+};
+
+template <class T>
+std::vector<T> in_channel_order(const WeightedLayer& layer, const std::vector<T>& stored) {
+  std::vector<T> ordered;
+  ordered.reserve(stored.size());
+  for (std::int64_t o = 0; o < layer.geometry.out_channels; ++o)
+    for (std::int64_t i = 0; i < layer.geometry.depth(); ++i)
+      ordered.push_back(
+          stored[static_cast<std::size_t>(o * layer.output_stride + i * layer.depth_stride)]);
+  return ordered;
+}
+
+/// One value an output channel; a single one counts for all.
+std::vector<float> bias_of(const Site& site, const WeightedLayer& layer) {
+  const auto channels = static_cast<std::size_t>(layer.geometry.out_channels);
+  if (layer.bias == ADZE_NONE) return std::vector<float>(channels, 0.0f);
+  std::vector<float> bias = site.program.floats(layer.bias);
+  if (bias.size() == 1) bias.resize(channels, bias.front());
+  if (bias.size() != channels) site.refuse("the bias is not one value an output channel");
+  for (float& value : bias) value *= layer.bias_factor;
+  return bias;
+}
+
+bool runs_as_integers(const Site& site, const WeightedLayer& layer) {
+  const auto& weights = site.value(layer.weights).quantization;
+  return site.quant8(layer.input) && weights && weights->bits <= 8 && layer.weight_factor == 1 &&
+         (weights->axis < 0 || weights->axis == layer.output_axis);
+}
+
+IntegerConvolution integer_problem(const Site& site, const WeightedLayer& layer) {
+  const Quantization& quantization = *site.value(layer.weights).quantization;
+  const auto channels = static_cast<std::size_t>(layer.geometry.out_channels);
+  IntegerConvolution problem;
+  problem.geometry = layer.geometry;
+  problem.input = *site.quant8(layer.input);
+  problem.output = site.quant8(site.output);
+  problem.clamp = site.clamp;
+  problem.rounding = site.program.rounding;
+
+  const auto stored = in_channel_order(layer, site.program.integers(layer.weights));
+  const std::size_t depth = static_cast<std::size_t>(layer.geometry.depth());
+  const std::vector<float> bias = bias_of(site, layer);
+  for (std::size_t o = 0; o < channels; ++o) {
+    const std::size_t at = quantization.scale.size() == 1 ? 0 : o;
+    for (std::size_t i = 0; i < depth; ++i)
+      problem.weights.push_back(
+          static_cast<std::int16_t>(stored[o * depth + i] - quantization.zero_point[at]));
+    problem.weight_scales.push_back(quantization.scale[at]);
+    problem.bias.push_back(quantize_bias(bias[o], problem.input.scale * quantization.scale[at]));
+  }
+  return problem;
+}
+
+}  // namespace
+
+Planned plan_weighted(const Site& site, const WeightedLayer& layer) {
+  Planned planned;
+  const Layout in = site.normal_layout(layer.input, layer.layout);
+  const Layout out = site.normal_layout(site.output, layer.layout);
+  if (runs_as_integers(site, layer)) {
+    const IntegerConvolution problem = integer_problem(site, layer);
+    planned.inputs = {{layer.input, {Storage::u8, in}}};
+    planned.outputs = {{site.output, {problem.output ? Storage::u8 : Storage::f32, out}}};
+    planned.kernel = make_integer_convolution(problem, site.options.path, planned.scratch_bytes);
+    return planned;
+  }
+  std::vector<float> weights = in_channel_order(layer, site.program.floats(layer.weights));
+  for (float& weight : weights) weight *= layer.weight_factor;
+  auto convolution = std::make_unique<DnnlConvolution>(
+      layer.geometry, DnnlConvolution::Type::floats, std::as_bytes(std::span(weights)),
+      bias_of(site, layer), site.clamp);
+  planned.inputs = {{layer.input, {Storage::f32, in}}};
+  planned.outputs = {{site.output, {Storage::f32, out}}};
+  planned.scratch_bytes = convolution->scratch_bytes();
+  planned.kernel = std::make_unique<FloatConvolutionKernel>(std::move(convolution));
+  return planned;
+}
+
+}  // namespace adze::exec

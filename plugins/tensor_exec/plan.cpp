@@ -1,0 +1,218 @@
+#include "plugins/tensor_exec/plan.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "plugins/tensor_exec/convert.hpp"
+#include "plugins/tensor_exec/strided_copy.hpp"
+
+namespace adze::exec {
+namespace {
+
+class Planner {
+ public:
+  Planner(const Program& program, std::int64_t batch, const Options& options)
+      : program_(program), options_(options) {
+    plan_.batch = batch;
+    layouts_.resize(program.values.size(), Layout::plain);
+  }
+
+  Plan make() {
+    for (std::uint32_t i = 0; i < program_.inputs.size(); ++i) add_input(i);
+    for (const Group& group : group_nodes(program_)) add_group(group);
+    for (const auto* list : {&program_.outputs, &program_.extra_outputs})
+      for (const std::uint32_t value : *list)
+        plan_.reported.push_back(buffer_of(value, {Storage::f32, Layout::plain}));
+    allocate();
+    return std::move(plan_);
+  }
+
+ private:
+  Shape shape(std::uint32_t value) const {
+    Shape sizes = program_.values[value].shape;
+    const std::int32_t axis = program_.values[value].batch_axis;
+    if (axis >= 0 && !program_.values[value].is_constant())
+      sizes[static_cast<std::size_t>(axis)] *= plan_.batch;
+    return sizes;
+  }
+
+  std::size_t bytes_of(std::uint32_t value, Storage storage) const {
+    const auto count = static_cast<std::size_t>(element_count(shape(value)));
+    return storage == Storage::u8 ? count : count * sizeof(float);
+  }
+
+  std::size_t add_buffer(std::uint32_t value, Storage storage) {
+    Buffer buffer;
+    buffer.lifetime.bytes = bytes_of(value, storage);
+    plan_.buffers.push_back(std::move(buffer));
+    return plan_.buffers.size() - 1;
+  }
+
+  void know(std::uint32_t value, Form form, std::size_t buffer) {
+    if (forms_[value].empty()) layouts_[value] = form.layout;
+    forms_[value].emplace_back(form, buffer);
+  }
+
+  void add_conversion(std::unique_ptr<Kernel> kernel, std::size_t from, std::size_t to) {
+    Step step;
+    step.kernel = std::move(kernel);
+    step.inputs = {from};
+    step.outputs = {to};
+    step.bytes = plan_.buffers[from].lifetime.bytes + plan_.buffers[to].lifetime.bytes;
+    plan_.steps.push_back(std::move(step));
+  }
+
+  void add_input(std::uint32_t index) {
+    const std::uint32_t value = program_.inputs[index];
+    const std::size_t buffer = add_buffer(value, Storage::f32);
+    plan_.buffers[buffer].kind = Buffer::Kind::input;
+    plan_.buffers[buffer].input = index;
+    know_result(value, {Storage::f32, Layout::plain}, buffer);
+  }
+
+  /// Takes up what an operator computed; quantizes it when the operator left that to the planner.
+  void know_result(std::uint32_t value, Form form, std::size_t buffer) {
+    const Value& whole = program_.values[value];
+    if (!whole.quantization || form.storage == Storage::u8) return know(value, form, buffer);
+    if (const auto quant8 = quant8_of(whole)) {
+      const std::size_t to = add_buffer(value, Storage::u8);
+      add_conversion(make_quantize(element_count(shape(value)), *quant8, program_.rounding), buffer,
+                     to);
+      return know(value, {Storage::u8, form.layout}, to);
+    }
+    if (form.layout != Layout::plain) {
+      const std::size_t plain = add_buffer(value, Storage::f32);
+      add_conversion(
+          make_strided_copy(layout_change(shape(value), form.layout, Layout::plain, sizeof(float))),
+          buffer, plain);
+      buffer = plain;
+    }
+    const std::size_t to = add_buffer(value, Storage::f32);
+    add_conversion(make_fake_quantize(shape(value), *whole.quantization, program_.rounding), buffer,
+                   to);
+    know(value, {Storage::f32, Layout::plain}, to);
+  }
+
+  std::size_t find(std::uint32_t value, Form form) const {
+    const auto known = forms_.find(value);
+    if (known != forms_.end())
+      for (const auto& [existing, buffer] : known->second)
+        if (existing == form) return buffer;
+    return kNotFound;
+  }
+
+  std::size_t buffer_of(std::uint32_t value, Form want) {
+    const Shape sizes = shape(value);
+    if (layouts_coincide(sizes)) want.layout = Layout::plain;
+    if (const std::size_t found = find(value, want); found != kNotFound) return found;
+    if (program_.values[value].is_constant()) return add_constant(value, want);
+
+    const auto [have, source] = forms_.at(value).front();
+    if (have.layout != want.layout) {
+      const Form between{have.storage, want.layout};
+      std::size_t moved = find(value, between);
+      if (moved == kNotFound) {
+        moved = add_buffer(value, have.storage);
+        const std::size_t element = have.storage == Storage::u8 ? 1 : sizeof(float);
+        add_conversion(make_strided_copy(layout_change(sizes, have.layout, want.layout, element)),
+                       source, moved);
+        know(value, between, moved);
+      }
+      return buffer_of(value, want);
+    }
+    // Only values that are held as u8 exist in two storages.
+    const Quant8 quant8 = quant8_of(program_.values[value]).value();
+    const std::size_t to = add_buffer(value, want.storage);
+    const std::int64_t count = element_count(sizes);
+    add_conversion(want.storage == Storage::f32 ? make_dequantize(count, quant8)
+                                                : make_quantize(count, quant8, program_.rounding),
+                   source, to);
+    know(value, want, to);
+    return to;
+  }
+
+  std::size_t add_constant(std::uint32_t value, Form form) {
+    const std::size_t index = add_buffer(value, form.storage);
+    Buffer& buffer = plan_.buffers[index];
+    buffer.kind = Buffer::Kind::constant;
+    buffer.constant = AlignedBytes(buffer.lifetime.bytes);
+    const Shape sizes = shape(value);
+    if (form.storage == Storage::u8) {
+      const std::int32_t offset = program_.values[value].quantization->is_signed ? 128 : 0;
+      std::vector<std::byte> elements;
+      for (const std::int64_t q : program_.integers(value))
+        elements.push_back(static_cast<std::byte>(q + offset));
+      layout_change(sizes, Layout::plain, form.layout, 1)
+          .run(elements.data(), buffer.constant.data(), 1);
+    } else {
+      const std::vector<float> elements = program_.floats(value);
+      if (sizes.empty())
+        std::memcpy(buffer.constant.data(), elements.data(), sizeof(float));
+      else
+        layout_change(sizes, Layout::plain, form.layout, sizeof(float))
+            .run(reinterpret_cast<const std::byte*>(elements.data()), buffer.constant.data(), 1);
+    }
+    know(value, form, index);
+    return index;
+  }
+
+  void add_group(const Group& group) {
+    Site site(program_, group.nodes.front(), plan_.batch, options_);
+    site.clamp = group.clamp;
+    site.output = program_.nodes[group.nodes.back()].outputs.front();
+    site.existing_layouts = layouts_;
+    Planned planned = check_node(site).plan(site);
+
+    Step step;
+    step.nodes = group.nodes;
+    step.kernel = std::move(planned.kernel);
+    for (const auto& [value, form] : planned.inputs) {
+      step.inputs.push_back(buffer_of(value, form));
+      step.bytes += bytes_of(value, form.storage);
+    }
+    for (const auto& [value, form] : planned.outputs) {
+      step.outputs.push_back(add_buffer(value, form.storage));
+      step.bytes += bytes_of(value, form.storage);
+    }
+    plan_.scratch_bytes = std::max(plan_.scratch_bytes, planned.scratch_bytes);
+    const std::vector<std::size_t> results = step.outputs;
+    plan_.steps.push_back(std::move(step));
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      Form form = planned.outputs[i].form;
+      if (layouts_coincide(shape(planned.outputs[i].value))) form.layout = Layout::plain;
+      know_result(planned.outputs[i].value, form, results[i]);
+    }
+  }
+
+  void allocate() {
+    for (std::size_t i = 0; i < plan_.steps.size(); ++i) {
+      for (const std::size_t buffer : plan_.steps[i].outputs) {
+        plan_.buffers[buffer].lifetime.first = i;
+        plan_.buffers[buffer].lifetime.last = i;
+      }
+      for (const std::size_t buffer : plan_.steps[i].inputs)
+        plan_.buffers[buffer].lifetime.last = i;
+    }
+    for (const std::size_t buffer : plan_.reported)
+      plan_.buffers[buffer].lifetime.last = plan_.steps.size();
+    std::vector<Lifetime*> lifetimes;
+    for (Buffer& buffer : plan_.buffers)
+      if (buffer.kind == Buffer::Kind::arena) lifetimes.push_back(&buffer.lifetime);
+    plan_.arena_bytes = place_in_arena(lifetimes);
+  }
+
+  static constexpr std::size_t kNotFound = ~std::size_t{0};
+  const Program& program_;
+  const Options& options_;
+  Plan plan_;
+  std::map<std::uint32_t, std::vector<std::pair<Form, std::size_t>>> forms_;
+  std::vector<Layout> layouts_;
+};
+
+}  // namespace
+
+Plan make_plan(const Program& program, std::int64_t batch, const Options& options) {
+  return Planner(program, batch, options).make();
+}
+
+}  // namespace adze::exec

@@ -1,0 +1,44 @@
+// The steps that execute a program for a fixed number of samples, and the buffers between them.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "plugins/tensor_exec/memory.hpp"
+#include "plugins/tensor_exec/operator.hpp"
+
+namespace adze::exec {
+
+struct Buffer {
+  enum class Kind : std::uint8_t { arena, constant, input } kind = Kind::arena;
+  Lifetime lifetime{};
+  AlignedBytes constant;
+  std::uint32_t input = 0;  ///< index among the program's inputs
+};
+
+struct Step {
+  std::vector<std::uint32_t> nodes;  ///< of the program; empty: a conversion
+  std::unique_ptr<Kernel> kernel;
+  std::vector<std::size_t> inputs, outputs;  ///< buffers
+  std::uint64_t bytes = 0;                   ///< read and written
+};
+
+struct Plan {
+  std::int64_t batch = 1;
+  std::vector<Buffer> buffers;
+  std::vector<Step> steps;
+  std::vector<std::size_t> reported;  ///< buffers of outputs and extra outputs: plain floats
+  std::size_t arena_bytes = 0, scratch_bytes = 0;
+};
+
+/// Nodes that run as one step: the first, and a Relu or Clip on its result if that can run with it.
+struct Group {
+  std::vector<std::uint32_t> nodes;
+  Clamp clamp;
+};
+std::vector<Group> group_nodes(const Program& program);
+
+/// Errors: UNIMPLEMENTED or INVALID_ARGUMENT naming the node.
+Plan make_plan(const Program& program, std::int64_t batch, const Options& options);
+
+}  // namespace adze::exec

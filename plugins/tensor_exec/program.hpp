@@ -1,0 +1,105 @@
+// What is executed: a model's graph copied out of the host's view, without the host's pointers, so
+// that it can be kept, written to a file and read back.
+#pragma once
+
+#include <adze/adze.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace adze::exec {
+
+using Shape = std::vector<std::int64_t>;
+
+enum class DType : std::uint8_t { f32, i8, u8, i16, u16, i32, i64, boolean };
+std::size_t size_of(DType dtype);  ///< bytes of one element
+const char* name_of(DType dtype);
+/// Errors: UNIMPLEMENTED for a type that has no DType.
+DType dtype_of(std::uint8_t code, std::uint8_t bits);
+
+std::int64_t element_count(const Shape& shape);
+std::string to_string(const Shape& shape);  ///< "1x3x224x224"
+
+/// q = round(x / scale) + zero_point, saturated to `bits` bits.
+struct Quantization {
+  std::int32_t axis = -1;  ///< -1: one scale for the tensor
+  bool is_signed = false;
+  std::uint8_t bits = 8;
+  std::vector<float> scale;
+  std::vector<std::int32_t> zero_point;  ///< as long as scale
+  std::int32_t low() const { return is_signed ? -(1 << (bits - 1)) : 0; }
+  std::int32_t high() const { return is_signed ? (1 << (bits - 1)) - 1 : (1 << bits) - 1; }
+  bool operator==(const Quantization&) const = default;
+};
+
+/// Constants with a Quantization hold the quantized integers; others what the model holds.
+struct Constant {
+  DType dtype = DType::f32;
+  std::vector<std::byte> bytes;
+};
+
+struct Value {
+  std::string name;
+  DType dtype = DType::f32;
+  Shape shape;                   ///< for one sample
+  std::int32_t batch_axis = -1;  ///< whose size `shape` shows as 1; -1: none
+  std::optional<Constant> constant;
+  bool omitted = false;  ///< a constant whose bytes were left out
+  std::string problem;   ///< why no node that touches the value can be executed; or empty
+  std::optional<Quantization> quantization;
+  bool is_constant() const { return constant.has_value() || omitted; }
+};
+
+/// Scalars are lists of one.
+struct Attribute {
+  std::vector<std::int64_t> ints;
+  std::vector<double> floats;
+  std::vector<std::string> texts;
+  bool other = false;  ///< a tensor or a subgraph, which no operator here takes
+};
+
+struct Node {
+  std::string op, domain, name;
+  std::uint32_t op_version = 0;
+  std::vector<std::uint32_t> inputs, outputs;  ///< values; ADZE_NONE: left out
+  std::map<std::string, Attribute> attributes;
+
+  std::int64_t integer(const std::string& key, std::int64_t fallback) const;
+  double number(const std::string& key, double fallback) const;
+  std::string text(const std::string& key, const std::string& fallback) const;
+  std::vector<std::int64_t> integers(const std::string& key,
+                                     std::vector<std::int64_t> fallback = {}) const;
+};
+
+enum class Rounding : std::uint8_t { half_even, half_up };
+
+struct Program {
+  std::uint32_t batch = 1;
+  Rounding rounding = Rounding::half_even;
+  std::vector<Value> values;
+  std::vector<Node> nodes;  ///< topological order
+  std::vector<std::uint32_t> inputs, outputs;
+  std::vector<std::uint32_t> extra_outputs;  ///< reported besides the outputs
+
+  std::vector<float> floats(std::uint32_t value) const;           ///< a constant, dequantized
+  std::vector<std::int64_t> integers(std::uint32_t value) const;  ///< a constant, as stored
+};
+
+enum class Contents : std::uint8_t { all, small };  ///< small: constants over 4 KiB are omitted
+
+/// Copies the graph; value and node indices stay the same. Values whose type or shape cannot be
+/// handled get a `problem`.
+Program make_program(const adze_graph& graph, Rounding rounding, Contents contents = Contents::all);
+
+/// Checks every rule the executor relies on. Errors: DATA_LOSS naming what is wrong.
+void validate(const Program& program);
+
+/// One CBOR document; the same bytes for the same program.
+std::vector<std::uint8_t> serialize(const Program& program);
+/// Errors: DATA_LOSS for anything that serialize() does not write.
+Program parse_program(const std::vector<std::uint8_t>& bytes);
+
+}  // namespace adze::exec
