@@ -1,5 +1,6 @@
 #include "plugins/tensor_exec/program.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 namespace adze::exec {
