@@ -1,0 +1,357 @@
+#include "host/onnx/infer.hpp"
+
+#include <fmt/format.h>
+#include <onnx/checker.h>
+#include <onnx/shape_inference/implementation.h>
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "host/base/error.hpp"
+#include "host/graph/evaluate_node.hpp"
+#include "host/onnx/operators.hpp"
+#include "host/onnx/tensors.hpp"
+
+namespace adze::host {
+namespace {
+
+struct TypedShape {
+  std::int32_t onnx_type = 0;
+  std::optional<Shape> shape;
+};
+using TypedShapes = std::unordered_map<std::string, TypedShape>;
+
+bool is_concrete(const std::optional<Shape>& shape) {
+  return shape && std::none_of(shape->begin(), shape->end(), [](auto size) { return size < 0; });
+}
+
+TypedShape typed_shape(const onnx::TypeProto& type) {
+  TypedShape result;
+  if (!type.has_tensor_type()) return result;
+  result.onnx_type = type.tensor_type().elem_type();
+  if (!type.tensor_type().has_shape()) return result;
+  result.shape.emplace();
+  for (const auto& dim : type.tensor_type().shape().dim())
+    result.shape->push_back(dim.has_dim_value() && dim.dim_value() >= 0 ? dim.dim_value() : -1);
+  return result;
+}
+
+// libonnx follows shape arithmetic only in part; what our own evaluation can compute from the
+// shapes found so far takes the place of the node that computes it.
+class Inference {
+ public:
+  Inference(const Graph& graph, onnx::ModelProto model) : graph_(graph), model_(std::move(model)) {}
+
+  TypedShapes run() {
+    constexpr int kMaxRounds = 24;  // each may open the next stretch of shape arithmetic
+    for (int round = 0; round < kMaxRounds; ++round) {
+      infer();
+      const bool complete =
+          std::all_of(graph_.values.begin(), graph_.values.end(), [&](const Value& value) {
+            return value.constant || is_concrete(shapes_[value.name].shape);
+          });
+      if (complete || !inject_known()) break;
+    }
+    return std::move(shapes_);
+  }
+
+ private:
+  void infer() {
+    onnx::ModelProto inferred = model_;
+    try {
+      onnx::shape_inference::InferShapes(inferred, onnx::OpSchemaRegistry::Instance(),
+                                         onnx::ShapeInferenceOptions(true, 1, true));
+    } catch (const std::exception& error) {
+      throw Error(ADZE_INVALID_ARGUMENT,
+                  fmt::format("the shapes of the model do not fit: {}", error.what()));
+    }
+    shapes_.clear();
+    const onnx::GraphProto& graph = inferred.graph();
+    for (const auto* values : {&graph.input(), &graph.value_info(), &graph.output()})
+      for (const auto& value : *values) shapes_[value.name()] = typed_shape(value.type());
+  }
+
+  bool inject_known() {
+    std::vector<std::optional<Tensor>> known(graph_.values.size());
+    for (std::size_t v = 0; v < known.size(); ++v)
+      if (const auto& constant = graph_.values[v].constant;
+          constant && (constant->is_uniform() || constant->size_bytes() <= kWorthKnowingBytes))
+        known[v] = *constant;
+    bool changed = false;
+    for (std::size_t n = 0; n < graph_.nodes.size(); ++n) {
+      const Node& node = graph_.nodes[n];
+      auto results = compute(node, known);
+      if (!results) continue;
+      for (std::size_t i = 0; i < results->size() && i < node.outputs.size(); ++i) {
+        Tensor& result = (*results)[i];
+        if (node.outputs[i] == kNone ||
+            (result.size_bytes() > kWorthKnowingBytes && !result.is_uniform()))
+          continue;
+        known[node.outputs[i]] = std::move(result);
+      }
+      changed = inject(node, *model_.mutable_graph()->mutable_node(static_cast<int>(n)), known) ||
+                changed;
+    }
+    return changed;
+  }
+
+  std::optional<std::vector<Tensor>> compute(const Node& node,
+                                             const std::vector<std::optional<Tensor>>& known) {
+    if (node.domain.empty() && node.op == "Shape" && node.inputs.size() == 1) {
+      const auto& shape = shapes_[graph_.value(node.inputs[0]).name].shape;
+      const auto rank = shape ? static_cast<std::int64_t>(shape->size()) : 0;
+      const bool whole = attribute_or<std::int64_t>(node, "start", 0) == 0 &&
+                         attribute_or<std::int64_t>(node, "end", rank) == rank;
+      if (!whole || !is_concrete(shape)) return std::nullopt;
+      return std::vector<Tensor>{vector_tensor(*shape)};
+    }
+    std::vector<const Tensor*> inputs;
+    for (const std::uint32_t input : node.inputs) {
+      if (input != kNone && !known[input]) return std::nullopt;
+      inputs.push_back(input == kNone ? nullptr : &*known[input]);
+    }
+    if (inputs.empty()) return std::nullopt;
+    return evaluate_node(node, inputs);
+  }
+
+  bool inject(const Node& node, onnx::NodeProto& proto,
+              const std::vector<std::optional<Tensor>>& known) {
+    if (node.outputs.size() != 1 || node.outputs[0] == kNone || proto.op_type() == "Constant")
+      return false;
+    const auto& value = known[node.outputs[0]];
+    if (!value || value->size_bytes() > kWorthKnowingBytes) return false;
+    proto.set_op_type("Constant");
+    proto.clear_input();
+    proto.clear_attribute();
+    attribute_to_proto("value", *value, *proto.add_attribute());
+    return true;
+  }
+
+  static constexpr std::size_t kWorthKnowingBytes = 64 << 10;
+  const Graph& graph_;
+  onnx::ModelProto model_;
+  TypedShapes shapes_;
+};
+
+// The model's inputs as the file declares them.
+struct DeclaredInput {
+  std::uint32_t value = kNone;
+  Shape shape;         // -1: not known
+  std::string symbol;  // of the first dimension
+};
+
+DeclaredInput declared_input(const Graph& graph, const onnx::ValueInfoProto& proto,
+                             const LoadOptions& options) {
+  DeclaredInput input;
+  input.value = graph.find_value(proto.name());
+  const TypedShape typed = typed_shape(proto.type());
+  if (!proto.type().has_tensor_type())
+    throw Error(ADZE_UNIMPLEMENTED,
+                fmt::format("input '{}' is no tensor, which is not supported", proto.name()));
+  const auto given = options.input_shapes.find(proto.name());
+  if (given != options.input_shapes.end()) {
+    if (typed.shape && typed.shape->size() != given->second.size())
+      throw Error(ADZE_INVALID_ARGUMENT,
+                  fmt::format("input '{}' has {} axes, but the shape given for it is {}",
+                              proto.name(), typed.shape->size(), to_string(given->second)));
+    input.shape = given->second;
+    if (typed.shape && !typed.shape->empty() && (*typed.shape)[0] <= 0 && input.shape[0] == 1)
+      input.shape[0] = -1;
+  } else if (typed.shape) {
+    input.shape = *typed.shape;
+  } else {
+    throw Error(
+        ADZE_INVALID_ARGUMENT,
+        fmt::format("the file does not say the shape of input '{}'; give it", proto.name()));
+  }
+  const auto& dims = proto.type().tensor_type().shape();
+  for (std::size_t axis = 0; axis < input.shape.size(); ++axis) {
+    std::int64_t& size = input.shape[axis];
+    if (axis == 0 && size <= 0) {
+      size = -1;
+      input.symbol = dims.dim_size() > 0 ? dims.dim(0).dim_param() : "";
+    } else if (size <= 0) {
+      const std::string symbol = dims.dim(static_cast<int>(axis)).dim_param();
+      throw Error(
+          ADZE_INVALID_ARGUMENT,
+          fmt::format("the size of axis {} of input '{}'{} is not fixed; give the full shape "
+                      "of this input",
+                      axis, proto.name(), symbol.empty() ? "" : " ('" + symbol + "')"));
+    }
+  }
+  return input;
+}
+
+void set_input_shape(onnx::ModelProto& model, const std::string& name, const Shape& shape) {
+  for (auto& input : *model.mutable_graph()->mutable_input()) {
+    if (input.name() != name) continue;
+    auto& proto = *input.mutable_type()->mutable_tensor_type()->mutable_shape();
+    proto.clear_dim();
+    for (const std::int64_t size : shape) proto.add_dim()->set_dim_value(size);
+  }
+}
+
+class BatchFinder {
+ public:
+  BatchFinder(Graph& graph, const onnx::ModelProto& model, std::vector<DeclaredInput> inputs)
+      : graph_(graph), model_(model), inputs_(std::move(inputs)) {
+    for (const DeclaredInput& input : inputs_)
+      open_ = open_ || (!input.shape.empty() && input.shape[0] == -1);
+  }
+
+  void run() {
+    const TypedShapes one = infer_for(1);
+    assign(one);
+    if (!open_ && std::none_of(inputs_.begin(), inputs_.end(),
+                               [&](const DeclaredInput& input) { return batched(input); }))
+      return;
+    TypedShapes two;
+    try {
+      two = infer_for(2);
+    } catch (const Error&) {
+      return;  // some node insists on the size: the batch is fixed
+    }
+    std::vector<std::int32_t> axes(graph_.values.size(), -1);
+    std::vector<bool> unclear(graph_.values.size());
+    for (std::size_t v = 0; v < graph_.values.size(); ++v) {
+      const auto& small = one.at(graph_.values[v].name).shape;
+      const auto& large = two.at(graph_.values[v].name).shape;
+      if (graph_.values[v].constant || !small || !large || small == large) continue;
+      unclear[v] = !find_axis(*small, *large, axes[v]);
+    }
+    if (!open_ && !follows_everywhere(axes, unclear)) return;
+    for (std::size_t v = 0; v < axes.size(); ++v) {
+      Value& value = graph_.values[v];
+      value.batch_axis = axes[v];
+      if (!unclear[v]) continue;
+      const auto& large = two.at(value.name).shape;
+      if (large->size() != value.shape->size()) value.shape.reset();
+      for (std::size_t axis = 0; value.shape && axis < value.shape->size(); ++axis)
+        if ((*value.shape)[axis] != (*large)[axis]) (*value.shape)[axis] = -1;
+    }
+    for (const DeclaredInput& input : inputs_)
+      if (!input.shape.empty() && input.shape[0] == -1)
+        graph_.symbols[graph_.values[input.value].name] = input.symbol;
+    for (const auto& output : model_.graph().output()) {
+      const auto& dims = output.type().tensor_type().shape();
+      const std::uint32_t value = graph_.find_value(output.name());
+      if (open_ && value != kNone && graph_.values[value].batch_axis == 0 && dims.dim_size() > 0)
+        graph_.symbols[output.name()] = dims.dim(0).dim_param();
+    }
+  }
+
+ private:
+  bool batched(const DeclaredInput& input) const {
+    if (input.shape.empty()) return false;
+    return open_ ? input.shape[0] == -1 : input.shape.size() > 1 && input.shape[0] == 1;
+  }
+
+  TypedShapes infer_for(std::int64_t batch) {
+    onnx::ModelProto model = model_;
+    model.mutable_graph()->clear_value_info();
+    for (auto& output : *model.mutable_graph()->mutable_output())
+      if (output.type().has_tensor_type())
+        output.mutable_type()->mutable_tensor_type()->clear_shape();
+    for (const DeclaredInput& input : inputs_) {
+      Shape shape = input.shape;
+      if (batched(input)) shape[0] = batch;
+      set_input_shape(model, graph_.values[input.value].name, shape);
+    }
+    TypedShapes shapes = Inference(graph_, std::move(model)).run();
+    for (const Value& value : graph_.values) shapes.try_emplace(value.name);
+    return shapes;
+  }
+
+  void assign(const TypedShapes& shapes) {
+    for (Value& value : graph_.values) {
+      if (value.constant) continue;
+      const TypedShape& typed = shapes.at(value.name);
+      if (typed.onnx_type != 0) {
+        const auto dtype = dtype_from_onnx(typed.onnx_type);
+        if (!dtype)
+          throw Error(ADZE_UNIMPLEMENTED,
+                      fmt::format("value '{}' has elements of {}, which are not "
+                                  "supported",
+                                  value.name, type_name(typed.onnx_type)));
+        value.dtype = *dtype;
+      }
+      value.shape = typed.shape;
+    }
+  }
+
+  // The only axis that doubles with the batch; false when something else changes.
+  static bool find_axis(const Shape& one, const Shape& two, std::int32_t& found) {
+    if (one.size() != two.size()) return false;
+    std::int32_t axis = -1;
+    for (std::size_t i = 0; i < one.size(); ++i) {
+      if (one[i] == two[i]) continue;
+      if (axis != -1 || one[i] < 0 || two[i] != 2 * one[i]) return false;
+      axis = static_cast<std::int32_t>(i);
+    }
+    found = axis;
+    return true;
+  }
+
+  // A batch the file does not speak of counts only when all outputs follow it, sample by sample.
+  bool follows_everywhere(const std::vector<std::int32_t>& axes,
+                          const std::vector<bool>& unclear) const {
+    return std::find(unclear.begin(), unclear.end(), true) == unclear.end() &&
+           std::all_of(graph_.outputs.begin(), graph_.outputs.end(), [&](std::uint32_t output) {
+             const Value& value = graph_.values[output];
+             return axes[output] == 0 && value.shape && (*value.shape)[0] == 1;
+           });
+  }
+
+  Graph& graph_;
+  const onnx::ModelProto& model_;
+  std::vector<DeclaredInput> inputs_;
+  bool open_ = false;  // some input leaves its first dimension open
+};
+
+void check_declared_outputs(const Graph& graph, const onnx::ModelProto& model) {
+  for (const auto& output : model.graph().output()) {
+    const auto declared = typed_shape(output.type()).shape;
+    const std::uint32_t index = graph.find_value(output.name());
+    if (index == kNone || !declared || !graph.value(index).shape) continue;
+    const Shape& inferred = *graph.value(index).shape;
+    bool fits = declared->size() == inferred.size();
+    for (std::size_t axis = 0; fits && axis < inferred.size(); ++axis)
+      fits = (*declared)[axis] < 0 || inferred[axis] < 0 || (*declared)[axis] == inferred[axis] ||
+             graph.value(index).batch_axis == static_cast<std::int32_t>(axis);
+    if (!fits)
+      throw Error(
+          ADZE_INVALID_ARGUMENT,
+          fmt::format("the file says that output '{}' has the shape {}, but its nodes make {}",
+                      output.name(), to_string(*declared), to_string(inferred)));
+  }
+}
+
+}  // namespace
+
+void infer_shapes(Graph& graph, const onnx::ModelProto& model, const LoadOptions& options) {
+  const onnx::ModelProto lowered = lowered_to_library_opset(model);
+  try {
+    onnx::checker::check_model(lowered);
+  } catch (const std::exception& error) {
+    throw Error(ADZE_INVALID_ARGUMENT,
+                fmt::format("the model breaks a rule of ONNX: {}", error.what()));
+  }
+  std::vector<DeclaredInput> inputs;
+  for (const auto& input : model.graph().input()) {
+    const std::uint32_t value = graph.find_value(input.name());
+    if (value == kNone || graph.value(value).constant) continue;
+    inputs.push_back(declared_input(graph, input, options));
+  }
+  for (const auto& [name, shape] : options.input_shapes)
+    if (std::none_of(inputs.begin(), inputs.end(), [&, &wanted = name](const DeclaredInput& input) {
+          return graph.value(input.value).name == wanted;
+        }))
+      throw Error(
+          ADZE_INVALID_ARGUMENT,
+          fmt::format("a shape is given for input '{}', which the model does not have", name));
+  BatchFinder(graph, lowered, std::move(inputs)).run();
+  check_declared_outputs(graph, model);
+  check_shapes(graph);
+}
+
+}  // namespace adze::host

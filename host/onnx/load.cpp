@@ -1,0 +1,148 @@
+#include <fmt/format.h>
+
+#include <unordered_map>
+
+#include "host/base/error.hpp"
+#include "host/base/file.hpp"
+#include "host/graph/evaluate_node.hpp"
+#include "host/graph/simplify.hpp"
+#include "host/onnx/infer.hpp"
+#include "host/onnx/metadata.hpp"
+#include "host/onnx/model.hpp"
+#include "host/onnx/operators.hpp"
+#include "host/onnx/prepare.hpp"
+#include "host/onnx/quantization.hpp"
+#include "host/onnx/tensors.hpp"
+
+namespace adze::host {
+namespace {
+
+class GraphBuilder {
+ public:
+  GraphBuilder(const onnx::ModelProto& model, Constants constants,
+               const std::filesystem::path& folder)
+      : model_(model), constants_(std::move(constants)), folder_(folder) {}
+
+  Graph build() {
+    const onnx::GraphProto& proto = model_.graph();
+    graph_.name = proto.name();
+    graph_.opset = opset_of(model_);
+    constexpr std::int64_t kIrOfOpset13 = 7;
+    graph_.ir_version = std::max(model_.ir_version(), kIrOfOpset13);
+    for (const auto& import : model_.opset_import())
+      if (!import.domain().empty()) graph_.domains[import.domain()] = import.version();
+    for (const auto& entry : model_.metadata_props()) graph_.metadata[entry.key()] = entry.value();
+    for (const auto& input : proto.input())
+      if (!constants_.contains(input.name())) graph_.inputs.push_back(value_of(input.name()));
+    for (const auto& node : proto.node()) graph_.nodes.push_back(node_of(node));
+    for (const auto& output : proto.output()) graph_.outputs.push_back(value_of(output.name()));
+    return std::move(graph_);
+  }
+
+ private:
+  std::uint32_t value_of(const std::string& name) {
+    if (name.empty()) return kNone;
+    const auto [at, added] =
+        indices_.try_emplace(name, static_cast<std::uint32_t>(graph_.values.size()));
+    if (added) {
+      Value value;
+      value.name = name;
+      if (const auto constant = constants_.find(name); constant != constants_.end()) {
+        value.dtype = constant->second.dtype();
+        value.shape = constant->second.shape();
+        value.constant = constant->second;
+      }
+      graph_.values.push_back(std::move(value));
+    }
+    return at->second;
+  }
+
+  Node node_of(const onnx::NodeProto& proto) {
+    Node node;
+    node.op = proto.op_type();
+    node.domain = proto.domain();
+    node.name = proto.name();
+    const std::int64_t opset = node.domain.empty() ? graph_.opset : graph_.domains.at(node.domain);
+    node.op_version = operator_version(node.op, node.domain, opset);
+    for (const auto& input : proto.input()) node.inputs.push_back(value_of(input));
+    for (const auto& output : proto.output()) node.outputs.push_back(value_of(output));
+    for (auto* values : {&node.inputs, &node.outputs})
+      while (!values->empty() && values->back() == kNone) values->pop_back();
+    for (const auto& attribute : proto.attribute())
+      node.attributes.emplace(attribute.name(),
+                              attribute_from_proto(attribute, folder_, node.name));
+    if (const onnx::OpSchema* schema = schema_of(node.op, node.domain, opset))
+      for (const auto& [name, attribute] : schema->attributes())
+        if (attribute.default_value.type() != onnx::AttributeProto::UNDEFINED)
+          node.attributes.try_emplace(
+              name, attribute_from_proto(attribute.default_value, folder_, node.name));
+    return node;
+  }
+
+  const onnx::ModelProto& model_;
+  Constants constants_;
+  const std::filesystem::path& folder_;
+  Graph graph_;
+  std::unordered_map<std::string, std::uint32_t> indices_;
+};
+
+// Constants that the file spells as one element and a shape.
+void fold_constant_shapes(Graph& graph) {
+  std::vector<Node> kept;
+  for (Node& node : graph.nodes) {
+    const bool known = node.op == "ConstantOfShape" && node.domain.empty() &&
+                       node.inputs.size() == 1 && graph.value(node.inputs[0]).constant &&
+                       node.outputs.size() == 1 &&
+                       std::find(graph.outputs.begin(), graph.outputs.end(), node.outputs[0]) ==
+                           graph.outputs.end();
+    if (known) {
+      const Tensor* shape = &*graph.value(node.inputs[0]).constant;
+      if (auto made = evaluate_node(node, {&shape, 1})) {
+        Value& value = graph.values[node.outputs[0]];
+        value.constant = std::move(made->front());
+        value.dtype = value.constant->dtype();
+        value.shape = value.constant->shape();
+        value.batch_axis = -1;
+        continue;
+      }
+    }
+    kept.push_back(std::move(node));
+  }
+  graph.nodes = std::move(kept);
+}
+
+}  // namespace
+
+Graph parse_model(std::span<const std::byte> bytes, const std::filesystem::path& external_data_dir,
+                  const LoadOptions& options) {
+  onnx::ModelProto model = parse_protobuf(bytes);
+  normalize(model);
+  inline_functions(model);
+  normalize(model);
+  check_operators(model);
+  check_structure(model);
+  Constants constants = take_constants(model, external_data_dir);
+  upgrade_opset(model, constants);
+  Graph graph = GraphBuilder(model, std::move(constants), external_data_dir).build();
+  infer_shapes(graph, model, options);
+  fold_constant_shapes(graph);
+  graph.relink();
+  const RenamedConstants renamed = fold_qdq(graph);
+  read_metadata(graph, renamed);
+  own_constants(graph);
+  return graph;
+}
+
+Graph load_model(const std::filesystem::path& path, const LoadOptions& options) {
+  try {
+    const auto bytes = read_file(path, kMaxModelBytes);
+    const auto folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+    return parse_model(bytes, folder, options);
+  } catch (const Error& error) {
+    const std::string text = error.what();
+    if (text.find(path.string()) != std::string::npos) throw;
+    throw Error(error.code, fmt::format("cannot load '{}': {}", path.string(), text));
+  }
+}
+
+}  // namespace adze::host
