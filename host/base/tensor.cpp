@@ -100,24 +100,27 @@ void fill(DType dtype, std::byte* to, std::size_t bytes, double value) {
 
 // One block of the value in a memfd, mapped again and again over one address range.
 std::shared_ptr<const std::byte> map_uniform(DType dtype, std::size_t bytes, double value) {
-  constexpr std::size_t kBlock = std::size_t{1} << 21;
-  const std::size_t reserved = (bytes + kBlock - 1) / kBlock * kBlock;
+  // Writing a block costs time, each mapping of it counts against the process's limit of 65530.
+  constexpr std::size_t kSmallest = std::size_t{1} << 16, kLargest = std::size_t{1} << 21;
+  const std::size_t block_bytes =
+      std::clamp(bytes / 16 / kSmallest * kSmallest, kSmallest, kLargest);
+  const std::size_t reserved = (bytes + block_bytes - 1) / block_bytes * block_bytes;
   const auto fail = [](const char* call) -> void {
     throw Error(ADZE_RESOURCE_EXHAUSTED,
                 std::string("cannot map a uniform tensor: ") + call + ": " + std::strerror(errno));
   };
   const int fd = memfd_create("adze-uniform", MFD_CLOEXEC);
   if (fd < 0) fail("memfd_create");
-  std::vector<std::byte> block(kBlock);
+  std::vector<std::byte> block(block_bytes);
   fill(dtype, block.data(), block.size(), value);
-  const bool written = write(fd, block.data(), block.size()) == static_cast<ssize_t>(kBlock);
+  const bool written = write(fd, block.data(), block.size()) == static_cast<ssize_t>(block_bytes);
   void* base = written ? mmap(nullptr, reserved, PROT_NONE,
                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
                        : MAP_FAILED;
   bool mapped = base != MAP_FAILED;
-  for (std::size_t at = 0; mapped && at < reserved; at += kBlock)
-    mapped = mmap(static_cast<std::byte*>(base) + at, kBlock, PROT_READ, MAP_SHARED | MAP_FIXED, fd,
-                  0) != MAP_FAILED;
+  for (std::size_t at = 0; mapped && at < reserved; at += block_bytes)
+    mapped = mmap(static_cast<std::byte*>(base) + at, block_bytes, PROT_READ,
+                  MAP_SHARED | MAP_FIXED, fd, 0) != MAP_FAILED;
   const int error = errno;
   close(fd);
   if (!mapped) {

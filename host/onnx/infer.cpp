@@ -205,11 +205,35 @@ class BatchFinder {
     if (!open_ && std::none_of(inputs_.begin(), inputs_.end(),
                                [&](const DeclaredInput& input) { return batched(input); }))
       return;
+    if (accept(one)) return;
+    // Exporters like to freeze the batch of one into the target of Reshape nodes. Written as "the
+    // size of the input" it means the same for one sample, and works for more.
+    free_reshapes();
+    if (freed_.empty() || !accept(one)) return;
+    for (const auto& [n, target] : freed_) {
+      Value shape;
+      shape.name = target_name(n);
+      shape.dtype = DType::i64;
+      shape.shape = Shape{static_cast<std::int64_t>(target.size())};
+      shape.constant = vector_tensor(target);
+      graph_.nodes[n].inputs[1] = static_cast<std::uint32_t>(graph_.values.size());
+      graph_.values.push_back(std::move(shape));
+    }
+  }
+
+ private:
+  bool batched(const DeclaredInput& input) const {
+    if (input.shape.empty()) return false;
+    return open_ ? input.shape[0] == -1 : input.shape.size() > 1 && input.shape[0] == 1;
+  }
+
+  // Takes over the batch axes when the model works for a batch of two.
+  bool accept(const TypedShapes& one) {
     TypedShapes two;
     try {
       two = infer_for(2);
     } catch (const Error&) {
-      return;  // some node insists on the size: the batch is fixed
+      return false;  // some node insists on the size
     }
     std::vector<std::int32_t> axes(graph_.values.size(), -1);
     std::vector<bool> unclear(graph_.values.size());
@@ -219,7 +243,8 @@ class BatchFinder {
       if (graph_.values[v].constant || !small || !large || small == large) continue;
       unclear[v] = !find_axis(*small, *large, axes[v]);
     }
-    if (!open_ && !follows_everywhere(axes, unclear)) return;
+    if (!reshapes_keep_elements(two) || (!open_ && !follows_everywhere(axes, unclear)))
+      return false;
     for (std::size_t v = 0; v < axes.size(); ++v) {
       Value& value = graph_.values[v];
       value.batch_axis = axes[v];
@@ -238,12 +263,43 @@ class BatchFinder {
       if (open_ && value != kNone && graph_.values[value].batch_axis == 0 && dims.dim_size() > 0)
         graph_.symbols[output.name()] = dims.dim(0).dim_param();
     }
+    return true;
   }
 
- private:
-  bool batched(const DeclaredInput& input) const {
-    if (input.shape.empty()) return false;
-    return open_ ? input.shape[0] == -1 : input.shape.size() > 1 && input.shape[0] == 1;
+  // libonnx believes the target of a Reshape, whatever comes in.
+  bool reshapes_keep_elements(const TypedShapes& shapes) const {
+    for (const Node& node : graph_.nodes) {
+      if (node.op != "Reshape" || !node.domain.empty() || node.inputs.empty()) continue;
+      const auto& from = shapes.at(graph_.value(node.inputs[0]).name).shape;
+      const auto& to = shapes.at(graph_.value(node.outputs[0]).name).shape;
+      if (is_concrete(from) && is_concrete(to) && element_count(*from) != element_count(*to))
+        return false;
+    }
+    return true;
+  }
+
+  void free_reshapes() {
+    for (std::size_t n = 0; n < graph_.nodes.size(); ++n) {
+      const Node& node = graph_.nodes[n];
+      if (node.op != "Reshape" || !node.domain.empty() || node.inputs.size() != 2 ||
+          node.inputs[0] == kNone || node.inputs[1] == kNone ||
+          attribute_or<std::int64_t>(node, "allowzero", 0) != 0)
+        continue;
+      const Value &input = graph_.value(node.inputs[0]), &shape = graph_.value(node.inputs[1]);
+      if (input.constant || !input.shape || input.shape->empty() || (*input.shape)[0] != 1 ||
+          !shape.constant)
+        continue;
+      auto target = integers(*shape.constant);
+      if (!target || target->empty() || target->front() != 1) continue;
+      target->front() = 0;
+      freed_[n] = std::move(*target);
+    }
+  }
+
+  std::string target_name(std::size_t node) const {
+    std::string name = graph_.nodes[node].name + "/shape";
+    while (graph_.find_value(name) != kNone) name += "_";
+    return name;
   }
 
   TypedShapes infer_for(std::int64_t batch) {
@@ -256,6 +312,11 @@ class BatchFinder {
       Shape shape = input.shape;
       if (batched(input)) shape[0] = batch;
       set_input_shape(model, graph_.values[input.value].name, shape);
+    }
+    for (const auto& [n, target] : freed_) {
+      const std::string name = target_name(n);
+      model.mutable_graph()->mutable_node(static_cast<int>(n))->set_input(1, name);
+      tensor_to_proto(vector_tensor(target), name, *model.mutable_graph()->add_initializer());
     }
     TypedShapes shapes = Inference(graph_, std::move(model)).run();
     for (const Value& value : graph_.values) shapes.try_emplace(value.name);
@@ -292,19 +353,33 @@ class BatchFinder {
     return true;
   }
 
-  // A batch the file does not speak of counts only when all outputs follow it, sample by sample.
+  // A batch the file does not speak of counts only when everything computed from the inputs
+  // follows it, and the outputs sample by sample.
   bool follows_everywhere(const std::vector<std::int32_t>& axes,
                           const std::vector<bool>& unclear) const {
-    return std::find(unclear.begin(), unclear.end(), true) == unclear.end() &&
-           std::all_of(graph_.outputs.begin(), graph_.outputs.end(), [&](std::uint32_t output) {
-             const Value& value = graph_.values[output];
-             return axes[output] == 0 && value.shape && (*value.shape)[0] == 1;
-           });
+    std::vector<bool> from_input(graph_.values.size());
+    for (const DeclaredInput& input : inputs_) from_input[input.value] = batched(input);
+    for (const Node& node : graph_.nodes) {
+      if (node.domain.empty() && (node.op == "Shape" || node.op == "Size")) continue;
+      const bool follows = std::any_of(node.inputs.begin(), node.inputs.end(), [&](auto input) {
+        return input != kNone && from_input[input];
+      });
+      for (const std::uint32_t output : node.outputs) {
+        if (output == kNone || !follows) continue;
+        from_input[output] = true;
+        if (axes[output] == -1 || unclear[output]) return false;
+      }
+    }
+    return std::all_of(graph_.outputs.begin(), graph_.outputs.end(), [&](std::uint32_t output) {
+      const Value& value = graph_.values[output];
+      return axes[output] == 0 && value.shape && (*value.shape)[0] == 1;
+    });
   }
 
   Graph& graph_;
   const onnx::ModelProto& model_;
   std::vector<DeclaredInput> inputs_;
+  std::map<std::size_t, std::vector<std::int64_t>> freed_;  // Reshape node -> target
   bool open_ = false;  // some input leaves its first dimension open
 };
 

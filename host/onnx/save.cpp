@@ -63,9 +63,7 @@ class Writer {
     const auto symbol = graph_.symbols.find(value.name);
     for (std::size_t axis = 0; axis < value.shape->size(); ++axis) {
       auto& dim = *shape.add_dim();
-      const bool open = value.batch_axis == static_cast<std::int32_t>(axis) &&
-                        (axis != 0 || symbol != graph_.symbols.end() || has_open_input()) &&
-                        has_open_input();
+      const bool open = value.batch_axis == static_cast<std::int32_t>(axis) && has_open_input();
       const std::int64_t size = (*value.shape)[axis];
       if (!open && size >= 0) dim.set_dim_value(size);
       if (open && axis == 0 && symbol != graph_.symbols.end() && !symbol->second.empty())
