@@ -67,9 +67,37 @@ dnnl::convolution_forward::primitive_desc make_description(const Geometry& g,
   return {desc, attr, cpu_engine()};
 }
 
+/// oneDNN 2.6 computes such convolutions in int8 with a data race when it runs on several threads
+/// (its copy of every second pixel is shared between them): pixels are picked out before it.
+bool skips_pixels(const Geometry& g) {
+  return g.kernel_height == 1 && g.kernel_width == 1 && !g.has_padding() &&
+         (g.stride_height > 1 || g.stride_width > 1);
+}
+
+Geometry without_skipping(Geometry g) {
+  if (!skips_pixels(g)) return g;
+  g.in_height = g.out_height;
+  g.in_width = g.out_width;
+  g.stride_height = g.stride_width = 1;
+  return g;
+}
+
+void pick_pixels(const Geometry& g, std::size_t pixel_bytes, const std::byte* src,
+                 std::byte* dst) {
+  for (std::int64_t row = 0; row < g.batch * g.out_height; ++row) {
+    const std::int64_t y = row / g.out_height * g.in_height + row % g.out_height * g.stride_height;
+    for (std::int64_t x = 0; x < g.out_width; ++x, dst += pixel_bytes)
+      std::memcpy(dst,
+                  src + static_cast<std::size_t>(y * g.in_width + x * g.stride_width) * pixel_bytes,
+                  pixel_bytes);
+  }
+}
+
 }  // namespace
 
 struct DnnlConvolution::Impl {
+  Geometry geometry;
+  std::size_t pixel_bytes = 0, picked_bytes = 0;  ///< 0: no pixels are skipped
   dnnl::convolution_forward::primitive_desc description;
   dnnl::convolution_forward primitive;
   memory weights, bias;
@@ -81,8 +109,15 @@ DnnlConvolution::DnnlConvolution(const Geometry& geometry, Type type,
     : impl_(std::make_unique<Impl>()) {
   try {
     const bool with_bias = !bias.empty();
-    const Descriptions all = describe(geometry, type == Type::integers, with_bias);
-    impl_->description = make_description(geometry, all, attributes(clamp), with_bias);
+    const Geometry dense = without_skipping(geometry);
+    const Descriptions all = describe(dense, type == Type::integers, with_bias);
+    impl_->geometry = geometry;
+    if (skips_pixels(geometry)) {
+      impl_->pixel_bytes =
+          static_cast<std::size_t>(geometry.in_channels) * (type == Type::integers ? 1 : 4);
+      impl_->picked_bytes = aligned(all.src.get_size());
+    }
+    impl_->description = make_description(dense, all, attributes(clamp), with_bias);
     impl_->primitive = dnnl::convolution_forward(impl_->description);
     dnnl::stream stream(cpu_engine());
     // oneDNN takes no pointer to const, but only reads here.
@@ -102,10 +137,15 @@ DnnlConvolution::DnnlConvolution(const Geometry& geometry, Type type,
 DnnlConvolution::~DnnlConvolution() = default;
 
 std::size_t DnnlConvolution::scratch_bytes() const {
-  return impl_->description.scratchpad_desc().get_size();
+  return impl_->picked_bytes + impl_->description.scratchpad_desc().get_size();
 }
 
 void DnnlConvolution::run(const std::byte* src, std::byte* dst, std::byte* scratch) const {
+  if (impl_->picked_bytes > 0) {
+    pick_pixels(impl_->geometry, impl_->pixel_bytes, src, scratch);
+    src = scratch;
+    scratch += impl_->picked_bytes;
+  }
   const auto& engine = cpu_engine();
   const auto& pd = impl_->description;
   dnnl::stream stream(engine);
