@@ -60,9 +60,13 @@ std::optional<Layer> layer_of(const adze_graph& graph, std::uint32_t node_index)
     if (static_cast<std::int64_t>(elements.size()) == layer.rows && bias.consumer_count == 1)
       layer.bias = node.inputs[2];
   }
-  if (op == "Gemm" && number(node, "alpha", 1) != 0)
-    layer.bias_factor = number(node, "beta", 1) / number(node, "alpha", 1);
+  if (op == "Gemm") {
+    layer.output_factor = number(node, "alpha", 1);
+    if (layer.output_factor == 0) return std::nullopt;
+    layer.bias_factor = number(node, "beta", 1) / layer.output_factor;
+  }
   if (layer.bias_factor == 0) layer.bias = ADZE_NONE;
+  layer.has_other_bias = op != "MatMul" && layer.bias == ADZE_NONE;
   return layer;
 }
 

@@ -15,7 +15,9 @@ struct Layer {
   std::int64_t groups = 1;     ///< of a Conv: rows / groups consecutive rows share their inputs
   std::int64_t positions = 1;  ///< columns = channels * positions; the position runs faster
   std::int64_t row_stride = 0, column_stride = 0;  ///< in elements of the weight
-  double bias_factor = 1;  ///< a bias of 1 adds this many times what a weight on an input of 1 does
+  double output_factor = 1;  ///< Gemm's alpha: what the products are multiplied with
+  double bias_factor = 1;  ///< a bias of 1 does this many times what a weight on an input of 1 does
+  bool has_other_bias = false;  ///< something is added that a refit may not change
 
   std::int64_t count() const { return rows * columns; }
   std::int64_t channels() const { return columns / positions; }

@@ -48,25 +48,23 @@ bool refit_row(const Eigen::MatrixXd& gram, const Eigen::VectorXd& target, const
 
 }  // namespace
 
-RowMatrix refit(const Eigen::MatrixXd& gram, const RowMatrix& dense, const MaskMatrix& keep,
-                double damping, bool has_bias, unsigned threads) {
+RowMatrix refit(const RefitProblem& problem, const MaskMatrix& keep, unsigned threads) {
   const OneBlasThread one_thread;
   const Eigen::Index weights = keep.cols();
-  Eigen::MatrixXd damped = gram;
-  damped.diagonal().head(weights).array() += damping * gram.diagonal().head(weights).mean();
-  if (!has_bias) {
-    damped.row(weights).setZero();
-    damped.col(weights).setZero();
-  }
-  const Eigen::MatrixXd targets = damped * dense.transpose();  // a column an output
+  const bool has_bias = problem.has_bias;
+  Eigen::MatrixXd damped = problem.gram;
+  const double pull = problem.damping * problem.gram.diagonal().head(weights).mean();
+  damped.diagonal().head(weights).array() += pull;
+  Eigen::MatrixXd targets = problem.answers.transpose();  // a column an output
+  targets.topRows(weights) += pull * problem.dense.leftCols(weights).transpose();
 
-  RowMatrix refitted = dense;
+  RowMatrix refitted = problem.dense;
   std::atomic<Eigen::Index> next = 0;
   std::atomic<bool> singular = false;
   std::atomic<bool> out_of_memory = false;
   const auto work = [&]() noexcept {
     try {
-      for (Eigen::Index row = next++; row < dense.rows(); row = next++)
+      for (Eigen::Index row = next++; row < refitted.rows(); row = next++)
         if (!refit_row(damped, targets.col(row), keep, row, has_bias, refitted)) singular = true;
     } catch (const std::bad_alloc&) {
       out_of_memory = true;

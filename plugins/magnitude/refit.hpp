@@ -3,21 +3,26 @@
 
 #include <Eigen/Core>
 #include <cstdint>
-#include <functional>
 
 namespace magnitude {
 
 using RowMatrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 using MaskMatrix = Eigen::Matrix<std::uint8_t, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
-/// For each row v0 of `dense` (the weights of one output, then its bias): the v that is 0 outside
-/// `keep` and minimizes (v - v0) H (v - v0)^T, exactly, by the normal equations
-/// H_SS v_S = (H v0)_S. H is `gram` (mean of [x; 1] [x; 1]^T) with `damping` times the mean of its
-/// weights' diagonal added to that part of the diagonal, which pulls a weight that the samples say
-/// nothing about to what it was. `has_bias` false: the last column takes no part and stays.
+struct RefitProblem {
+  Eigen::MatrixXd gram;  ///< mean of [x; 1] [x; 1]^T over the inputs x that the layer will get
+  RowMatrix dense;       ///< a row an output: its weights as they were, then its bias
+  RowMatrix answers;     ///< a row an output: mean of y [x; 1]^T, with y what it should answer
+  double damping = 0;
+  bool has_bias = true;  ///< false: the last column takes no part and stays
+};
+
+/// For each output, with v0 its row of `dense`: the v that is 0 outside `keep` and minimizes
+/// mean (v [x; 1] - y)^2 + l |v - v0|^2 exactly, by the normal equations. l is `damping` times the
+/// mean of the weights' part of the Gram matrix's diagonal; it does not hold back the bias.
 /// Rows are solved on `threads` threads; the result does not depend on how many.
-/// Errors: adze::Error FAILED_PRECONDITION when H_SS is singular (only with damping 0).
-RowMatrix refit(const Eigen::MatrixXd& gram, const RowMatrix& dense, const MaskMatrix& keep,
-                double damping, bool has_bias, unsigned threads);
+/// Errors: adze::Error FAILED_PRECONDITION when a row's equations have no single solution (only
+/// with damping 0).
+RowMatrix refit(const RefitProblem& problem, const MaskMatrix& keep, unsigned threads);
 
 }  // namespace magnitude

@@ -39,6 +39,13 @@ struct Problem {
   double error(const RowMatrix& weights) const {
     return ((weights - dense).bottomRows(kOutputs - 1) * inputs).squaredNorm();
   }
+  RefitProblem refit_problem(double damping, bool has_bias = true) const {
+    return {.gram = gram,
+            .dense = dense,
+            .answers = dense * gram,
+            .damping = damping,
+            .has_bias = has_bias};
+  }
   RowMatrix magnitude_alone() const {
     RowMatrix masked = dense;
     masked.leftCols(kInputs).array() *= keep.cast<double>().array();
@@ -48,7 +55,7 @@ struct Problem {
 
 TEST(Refit, matches_a_least_squares_solution_of_the_samples) {
   const Problem problem;
-  const RowMatrix fitted = refit(problem.gram, problem.dense, problem.keep, 0, true, 1);
+  const RowMatrix fitted = refit(problem.refit_problem(0), problem.keep, 1);
   for (Eigen::Index row = 0; row < kOutputs; ++row) {
     std::vector<Eigen::Index> support;
     for (Eigen::Index i = 0; i < kInputs; ++i)
@@ -65,13 +72,13 @@ TEST(Refit, matches_a_least_squares_solution_of_the_samples) {
 
 TEST(Refit, answers_better_than_magnitude_alone) {
   const Problem problem;
-  const RowMatrix fitted = refit(problem.gram, problem.dense, problem.keep, 1e-3, true, 1);
+  const RowMatrix fitted = refit(problem.refit_problem(1e-3), problem.keep, 1);
   EXPECT_LT(problem.error(fitted), 0.75 * problem.error(problem.magnitude_alone()));
 }
 
 TEST(Refit, leaves_pruned_weights_at_zero_and_full_rows_as_they_were) {
   const Problem problem;
-  const RowMatrix fitted = refit(problem.gram, problem.dense, problem.keep, 1e-3, true, 1);
+  const RowMatrix fitted = refit(problem.refit_problem(1e-3), problem.keep, 1);
   for (Eigen::Index row = 0; row < kOutputs; ++row)
     for (Eigen::Index i = 0; i < kInputs; ++i)
       if (!problem.keep(row, i)) {
@@ -82,15 +89,24 @@ TEST(Refit, leaves_pruned_weights_at_zero_and_full_rows_as_they_were) {
 
 TEST(Refit, without_bias_leaves_the_last_column_alone) {
   const Problem problem;
-  const RowMatrix fitted = refit(problem.gram, problem.dense, problem.keep, 1e-3, false, 1);
+  const RowMatrix fitted = refit(problem.refit_problem(1e-3, false), problem.keep, 1);
   EXPECT_EQ(fitted.col(kInputs), problem.dense.col(kInputs));
-  EXPECT_LT(problem.error(fitted), problem.error(problem.magnitude_alone()));
+}
+
+TEST(Refit, meets_given_answers_from_other_inputs) {
+  // What a layer should answer was computed from inputs that an earlier layer no longer delivers.
+  const Problem problem;
+  RefitProblem other = problem.refit_problem(0);
+  const RowMatrix wanted = 2 * problem.dense;
+  other.answers = wanted * problem.gram;
+  const RowMatrix fitted = refit(other, problem.keep, 1);
+  EXPECT_TRUE(fitted.row(1).isApprox(wanted.row(1), 1e-8));
 }
 
 TEST(Refit, does_not_depend_on_the_number_of_threads) {
   const Problem problem;
-  EXPECT_EQ(refit(problem.gram, problem.dense, problem.keep, 1e-3, true, 1),
-            refit(problem.gram, problem.dense, problem.keep, 1e-3, true, 4));
+  EXPECT_EQ(refit(problem.refit_problem(1e-3), problem.keep, 1),
+            refit(problem.refit_problem(1e-3), problem.keep, 4));
 }
 
 TEST(Refit, damping_keeps_a_weight_whose_input_is_always_zero) {
@@ -98,7 +114,7 @@ TEST(Refit, damping_keeps_a_weight_whose_input_is_always_zero) {
   problem.gram.row(2).setZero();
   problem.gram.col(2).setZero();
   problem.keep.row(1).setOnes();
-  const RowMatrix fitted = refit(problem.gram, problem.dense, problem.keep, 1e-3, true, 1);
+  const RowMatrix fitted = refit(problem.refit_problem(1e-3), problem.keep, 1);
   EXPECT_NEAR(fitted(1, 2), problem.dense(1, 2), 1e-8);
 }
 
@@ -107,7 +123,7 @@ TEST(Refit, refuses_a_singular_gram_matrix_without_damping) {
   problem.gram.row(2).setZero();
   problem.gram.col(2).setZero();
   problem.keep.row(1).setOnes();
-  EXPECT_THROW(refit(problem.gram, problem.dense, problem.keep, 0, true, 1), adze::Error);
+  EXPECT_THROW(refit(problem.refit_problem(0), problem.keep, 1), adze::Error);
 }
 
 }  // namespace
