@@ -1,10 +1,11 @@
 #include "host/calibrate/collector.hpp"
 
 #include <fmt/format.h>
-#include <omp.h>
 
 #include <algorithm>
+#include <atomic>
 #include <exception>
+#include <thread>
 
 #include "host/base/error.hpp"
 #include "host/calibrate/single_threaded_blas.hpp"
@@ -267,34 +268,41 @@ void Collector::pass(std::span<Job* const> jobs) {
   }
 }
 
+// Threads of our own, not OpenMP's team: that one spins at its barriers, which costs tens of
+// milliseconds a batch where other programs want the processor too.
 void Collector::feed(std::span<Job* const> jobs, const Batch& batch) const {
   std::vector<std::exception_ptr> failures(jobs.size());
-  const SingleThreadedBlas guard;
-#pragma omp parallel num_threads(static_cast <int>(threads_))
-  {
-    omp_set_num_threads(1);  // of this region only: BLAS stays on the thread that calls it
-#pragma omp for schedule(dynamic)
-    for (std::size_t i = 0; i < jobs.size(); ++i) {
-      Job& job = *jobs[i];
-      try {
-        const std::uint64_t end = std::min(job.end, batch.end);
-        for (std::uint64_t at = std::max(job.begin, batch.begin); at < end; ++at) {
-          std::vector<Activation> sample;
-          for (const Source& source : job.sources) {
-            const Batch::Values& values = batch.values.at(source);
-            sample.push_back(
-                {values.elements.subspan((at - batch.begin) * values.stride, values.stride),
-                 &values.shape});
-          }
-          job.accumulator->add(sample);
-        }
+  std::atomic<std::size_t> next = 0;
+  const auto work = [&] {
+    const SingleThreadedOpenMp of_this_thread;
+    for (std::size_t i = next++; i < jobs.size(); i = next++) try {
+        add(*jobs[i], batch);
       } catch (...) {
         failures[i] = std::current_exception();
       }
-    }
+  };
+  {
+    const SingleThreadedOpenBlas of_the_process;
+    std::vector<std::jthread> helpers;
+    for (std::size_t i = 1; i < std::min<std::size_t>(threads_, jobs.size()); ++i)
+      helpers.emplace_back(work);
+    work();
   }
   for (const std::exception_ptr& failure : failures)
     if (failure) std::rethrow_exception(failure);
+}
+
+void Collector::add(Job& job, const Batch& batch) {
+  std::vector<Activation> sample(job.sources.size());
+  const std::uint64_t end = std::min(job.end, batch.end);
+  for (std::uint64_t at = std::max(job.begin, batch.begin); at < end; ++at) {
+    for (std::size_t i = 0; i < sample.size(); ++i) {
+      const Batch::Values& values = batch.values.at(job.sources[i]);
+      sample[i] = {values.elements.subspan((at - batch.begin) * values.stride, values.stride),
+                   &values.shape};
+    }
+    job.accumulator->add(sample);
+  }
 }
 
 }  // namespace adze::host

@@ -60,6 +60,7 @@ class Collector {
   std::uint32_t batch_size(std::span<Job* const> jobs) const;
   void pass(std::span<Job* const> jobs);
   void feed(std::span<Job* const> jobs, const Batch& batch) const;
+  static void add(Job& job, const Batch& batch);
 
   const Graph& graph_;
   const Dataset& samples_;

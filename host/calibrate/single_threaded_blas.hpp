@@ -2,23 +2,37 @@
 #pragma once
 
 #include <cblas.h>
+#include <omp.h>
 
 namespace adze::host {
 
-/// Of the builds of OpenBLAS that a system may have behind one library name, the one on OpenMP
-/// follows omp_set_num_threads() of the caller, the serial one needs nothing, and the one on
-/// pthreads has a setting for the whole process, which this object sets and puts back.
-class SingleThreadedBlas {
+// A system may have one of three builds of OpenBLAS behind one library name. The serial one needs
+// nothing, the other two one of these classes each; whichever is not meant does no harm.
+
+/// The build on OpenMP follows a setting of each thread: for the thread that makes the object.
+class SingleThreadedOpenMp {
  public:
-  SingleThreadedBlas()
+  SingleThreadedOpenMp() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
+  ~SingleThreadedOpenMp() { omp_set_num_threads(before_); }
+  SingleThreadedOpenMp(const SingleThreadedOpenMp&) = delete;
+  SingleThreadedOpenMp& operator=(const SingleThreadedOpenMp&) = delete;
+
+ private:
+  int before_;
+};
+
+/// The build on pthreads has a setting of the process.
+class SingleThreadedOpenBlas {
+ public:
+  SingleThreadedOpenBlas()
       : before_(openblas_get_parallel() == OPENBLAS_THREAD ? openblas_get_num_threads() : 0) {
     if (before_) openblas_set_num_threads(1);
   }
-  ~SingleThreadedBlas() {
+  ~SingleThreadedOpenBlas() {
     if (before_) openblas_set_num_threads(before_);
   }
-  SingleThreadedBlas(const SingleThreadedBlas&) = delete;
-  SingleThreadedBlas& operator=(const SingleThreadedBlas&) = delete;
+  SingleThreadedOpenBlas(const SingleThreadedOpenBlas&) = delete;
+  SingleThreadedOpenBlas& operator=(const SingleThreadedOpenBlas&) = delete;
 
  private:
   int before_;
