@@ -20,7 +20,7 @@ adze_status place(void*, adze_call* call) noexcept {
     const std::vector<std::string> reasons = adze::exec::unsupported_nodes(program);
     for (std::uint32_t i = 0; i < reasons.size(); ++i)
       adze::check(call->report->placement(call, i, reasons[i].empty() ? ADZE_PLACED : ADZE_REFUSED,
-                                          "CPU",
+                                          "cpu",
                                           reasons[i].empty() ? nullptr : reasons[i].c_str()));
   });
 }
@@ -50,7 +50,7 @@ adze_status run(void* executable, adze_call* call, const adze_tensor* const* inp
 adze_status profile(void* executable, adze_call* call) noexcept {
   return adze::guard(call, [&] {
     for (const auto& step : static_cast<Compiled*>(executable)->executable.times())
-      adze::exec::report_row(call, step.nodes, "CPU", step.latency_ms, step.bytes, ADZE_MEASURED);
+      adze::exec::report_row(call, step.nodes, "cpu", step.latency_ms, step.bytes, ADZE_MEASURED);
   });
 }
 

@@ -82,8 +82,7 @@ Geometry without_skipping(Geometry g) {
   return g;
 }
 
-void pick_pixels(const Geometry& g, std::size_t pixel_bytes, const std::byte* src,
-                 std::byte* dst) {
+void pick_pixels(const Geometry& g, std::size_t pixel_bytes, const std::byte* src, std::byte* dst) {
   for (std::int64_t row = 0; row < g.batch * g.out_height; ++row) {
     const std::int64_t y = row / g.out_height * g.in_height + row % g.out_height * g.stride_height;
     for (std::int64_t x = 0; x < g.out_width; ++x, dst += pixel_bytes)
