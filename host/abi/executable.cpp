@@ -30,8 +30,8 @@ void check_artifact(const fs::path& folder, const std::string& relative_path) {
   const fs::path real = fs::canonical(folder / path, missing);
   if (missing || !fs::is_regular_file(real))
     refuse(ADZE_NOT_FOUND, "artifact '{}' is no file below work_dir", relative_path);
-  const auto [end, ignored] = std::ranges::mismatch(fs::canonical(folder), real);
-  if (end != fs::canonical(folder).end())
+  const fs::path root = fs::canonical(folder);  // work_dir itself may be reached by a link
+  if (std::mismatch(root.begin(), root.end(), real.begin(), real.end()).first != root.end())
     refuse(ADZE_INVALID_ARGUMENT, "artifact '{}' leads out of work_dir", relative_path);
 }
 

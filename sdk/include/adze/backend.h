@@ -70,12 +70,13 @@ typedef struct adze_backend {
       ADZE_NOEXCEPT;
   /* Makes an executable from the files that artifacts() named, in `dir`, on another machine or at
    * another time. call->graph shows the inputs and outputs of the model and no nodes; run() reports
-   * by these values, in the same order as when it was compiled. Anything may be wrong with the
-   * files: DATA_LOSS then. (optional) [worker] */
+   * by these values, in the same order as when it was compiled, and profile() by the nodes of the
+   * graph that was compiled. Anything may be wrong with the files: DATA_LOSS then. (optional)
+   * [worker] */
   adze_status (*load)(void* self, adze_call*, const char* dir, void** out_executable) ADZE_NOEXCEPT;
   /* inputs: in the model's order, its types and layout. Reports every model output and every
-   * available extra output once. call->graph is the compiled graph. Executables may run at the same
-   * time. [worker] */
+   * available extra output once. call->graph is the one compile() or load() was shown. Executables
+   * may run at the same time. [worker] */
   adze_status (*run)(void* executable, adze_call*, const adze_tensor* const* inputs, uint64_t count)
       ADZE_NOEXCEPT;
   /* Rows of the last run, or predicted ones before the first. (optional) [worker] */

@@ -1,0 +1,12 @@
+/* Sets struct_size by hand, and wrong. (D01) */
+#include "pruner.h"
+
+static const adze_component component = {.struct_size = 16,
+                                         .id = "org.example.small_struct",
+                                         .doc = "Changes nothing.",
+                                         .pruner = &pruner};
+static const adze_component* const components[] = {&component};
+static const adze_plugin plugin = {
+    sizeof plugin, ADZE_ABI_MINOR, 0,         1, "org.example.small_struct", "1.0.0",
+    "Example",     "Apache-2.0",   components};
+const adze_plugin* adze_plugin_v1(void) { return &plugin; }
