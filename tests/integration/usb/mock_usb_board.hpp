@@ -92,11 +92,12 @@ class MockUsbBoard {
     int error = 0;
     UMockdevIoctlData* data = nullptr;  // kept until the answer is given
   };
+  static const Answer kClientDied;
 
   // The kernel's side, called by umockdev's thread.
   static gboolean on_ioctl(UMockdevIoctlBase* base, UMockdevIoctlClient* client, gpointer self);
   static void on_connected(UMockdevIoctlBase* base, UMockdevIoctlClient* client, gpointer self);
-  static void on_vanished(UMockdevIoctlBase* base, UMockdevIoctlClient* client, gpointer self);
+  void forget_closed_clients(UMockdevIoctlClient* newest);
   Answer answer(UMockdevIoctlClient* client);
   Answer claim(UMockdevIoctlClient* client, unsigned interface);
   Answer submit(UMockdevIoctlClient* client, UMockdevIoctlData* argument);
@@ -136,6 +137,7 @@ class MockUsbBoard {
   bool stop_ = false;
   bool gone_ = true;
   int opened_ = 0;
+  std::set<UMockdevIoctlClient*> clients_;            // with a reference each
   std::map<unsigned, UMockdevIoctlClient*> claimed_;  // by interface
   std::set<std::uint8_t> halted_;                     // endpoints
   std::deque<UrbPointer> out_, in_, begin_, done_;

@@ -8,8 +8,11 @@
 #include <unistd.h>
 
 #include <array>
+#include <filesystem>
 #include <stdexcept>
+#include <system_error>
 #include <utility>
+#include <vector>
 
 namespace adze::test {
 namespace {
@@ -24,6 +27,17 @@ int raw_ioctl(int file, unsigned long request, Argument argument) {
 }
 
 constexpr std::size_t kFifoBytes = 4096;
+
+/// What is in a folder; less when it vanishes meanwhile, as processes do.
+std::vector<std::filesystem::path> list(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> entries;
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    entries.push_back(entry->path());
+  }
+  return entries;
+}
 
 }  // namespace
 
@@ -83,6 +97,22 @@ void PollNode::set_ready(bool ready) {
   if (moved != static_cast<ssize_t>(filling.size())) {
     throw std::runtime_error("the FIFO at " + path_ + " is not as it was left");
   }
+}
+
+int PollNode::open_elsewhere() const {
+  struct stat node {};
+  if (fstat(terminal_ >= 0 ? terminal_ : fifo_, &node) != 0) return 0;
+  int count = -1;  // our own
+  for (const auto& process : list("/proc")) {
+    for (const auto& file : list(process / "fd")) {
+      struct stat other {};
+      if (stat(file.c_str(), &other) == 0 && other.st_dev == node.st_dev &&
+          other.st_ino == node.st_ino) {
+        ++count;
+      }
+    }
+  }
+  return count;
 }
 
 void PollNode::hang_up() {

@@ -18,6 +18,8 @@ class PollNode {
 
   void set_ready(bool ready);
   void hang_up();
+  /// How many descriptors of all processes refer to the node, besides those in here.
+  int open_elsewhere() const;
 
  private:
   bool open_terminal();

@@ -17,6 +17,10 @@ void check_error(GError* error, const std::string& what) {
 TestBed::TestBed() {
   // umockdev's library sleeps "0 ms" after each ioctl, which is 50 us with the default slack.
   prctl(PR_SET_TIMERSLACK, 1UL);
+  // Its question whether a client is still there complains when it is not.
+  g_log_set_handler(
+      "GLib-GIO", G_LOG_LEVEL_CRITICAL, [](const char*, GLogLevelFlags, const char*, gpointer) {},
+      nullptr);
   bed_ = umockdev_testbed_new();
   // Not earlier: the answer is remembered, and without a test bed it is no.
   if (!umockdev_in_mock_environment()) {

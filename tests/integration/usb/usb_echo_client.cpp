@@ -2,6 +2,7 @@
 // them back, and compares. Exit codes as those of `adze`.
 #include <fmt/core.h>
 
+#include <csignal>
 #include <cstdint>
 #include <exception>
 #include <random>
@@ -17,7 +18,7 @@ namespace {
 
 using adze::host::Exit;
 
-int echo(const std::string& serial, std::size_t count, std::int64_t timeout_ms) {
+int echo(const std::string& serial, std::size_t count, std::int64_t timeout_ms, bool die) {
   const auto deadline = adze::host::after_ms(timeout_ms);
   const auto link = adze::hil::open_usb(serial, deadline);
   std::vector<std::byte> sent(count), back(count);
@@ -34,6 +35,7 @@ int echo(const std::string& serial, std::size_t count, std::int64_t timeout_ms) 
   try {
     for (std::size_t done = 0; done < count;) {
       done += link->read(std::span(back).subspan(done), deadline);
+      if (die && done > count / 2) std::raise(SIGKILL);
     }
   } catch (...) {
     writer.join();
@@ -50,7 +52,7 @@ int main(int count, char** arguments) {
   if (count < 3) return static_cast<int>(Exit::usage);
   try {
     return echo(arguments[1], std::stoull(arguments[2]),
-                count > 3 ? std::stoll(arguments[3]) : 120'000);
+                count > 3 ? std::stoll(arguments[3]) : 120'000, count > 4);
   } catch (const adze::host::Error& error) {
     fmt::print(stderr, "{}\n", error.what());
     return static_cast<int>(error.exit());

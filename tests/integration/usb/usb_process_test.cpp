@@ -114,10 +114,9 @@ TEST_F(UsbProcess, a_silent_board_is_a_rig_fault_when_the_time_is_up) {
 }
 
 TEST_F(UsbProcess, a_program_killed_while_sending_leaves_a_board_that_works) {
-  const Outcome outcome =
-      serve({}, {"sh", "-c",
-                 "timeout -s KILL 1 " + client() + " LAB0001 500000000; test $? = 137 && " +
-                     client() + " LAB0001 1000000"});
+  const Outcome outcome = serve({}, {"sh", "-c",
+                                     client() + " LAB0001 6000000 120000 die; test $? = 137 && " +
+                                         client() + " LAB0001 1000000"});
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
 }
 
