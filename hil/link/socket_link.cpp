@@ -68,18 +68,6 @@ int try_connect(int fd, const sockaddr_un& address) {
 
 }  // namespace
 
-OwnedFd& OwnedFd::operator=(OwnedFd&& other) noexcept {
-  if (this != &other) {
-    if (fd_ >= 0) ::close(fd_);
-    fd_ = std::exchange(other.fd_, -1);
-  }
-  return *this;
-}
-
-OwnedFd::~OwnedFd() {
-  if (fd_ >= 0) ::close(fd_);
-}
-
 SocketLink::SocketLink(OwnedFd fd, std::string name)
     : in_(std::move(fd)), is_socket_(true), name_(std::move(name)) {
   set_nonblocking(in());

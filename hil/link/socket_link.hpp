@@ -7,24 +7,11 @@
 #include <utility>
 
 #include "hil/link/link.hpp"
+#include "host/base/owned_fd.hpp"
 
 namespace adze::hil {
 
-/// A file descriptor that is closed with its owner.
-class OwnedFd {
- public:
-  OwnedFd() = default;
-  explicit OwnedFd(int fd) : fd_(fd) {}
-  OwnedFd(OwnedFd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  OwnedFd& operator=(OwnedFd&& other) noexcept;
-  ~OwnedFd();
-  int get() const { return fd_; }
-  explicit operator bool() const { return fd_ >= 0; }
-  int release() { return std::exchange(fd_, -1); }
-
- private:
-  int fd_ = -1;
-};
+using host::OwnedFd;
 
 /// Never raises SIGPIPE on sockets; a program that uses pipes ignores the signal.
 class SocketLink : public Link {

@@ -365,4 +365,19 @@ ErrorNote ErrorNote::decode(std::span<const std::byte> payload) {
           .busy = fields.flag("busy")};
 }
 
+ErrorNote ErrorNote::of(const Error& error) {
+  const host::Exit exit = error.exit();
+  return {.code = error.code,
+          .text = error.what(),
+          .about = exit == host::Exit::failed ? Class::tested
+                   : exit == host::Exit::rig  ? Class::rig
+                                              : Class::usage};
+}
+
+void ErrorNote::raise() const {
+  if (about == Class::tested) throw host::PluginError(code, text);
+  if (about == Class::rig) throw host::RigError(code, text);
+  throw Error(code, text);
+}
+
 }  // namespace adze::hil

@@ -214,6 +214,9 @@ struct ErrorNote {
   bool busy = false;  ///< held by another session
   Payload encode() const;
   static ErrorNote decode(std::span<const std::byte> payload);
+  static ErrorNote of(const host::Error& error);
+  /// Throws PluginError when the tested thing failed, RigError when the rig did, else Error.
+  [[noreturn]] void raise() const;
 };
 
 }  // namespace adze::hil

@@ -1,0 +1,60 @@
+#include "host/worker/shared_buffer.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+#include "host/base/error.hpp"
+
+namespace adze::host {
+namespace {
+
+constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
+
+[[noreturn]] void no_memory(const char* doing) {
+  throw Error(ADZE_RESOURCE_EXHAUSTED,
+              std::string("cannot ") + doing + " shared memory: " + std::strerror(errno));
+}
+
+}  // namespace
+
+OwnedFd share(std::span<const std::byte> bytes) {
+  OwnedFd fd(::memfd_create("adze-tensor", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!fd) no_memory("make");
+  while (!bytes.empty()) {
+    const ssize_t put = ::write(fd.get(), bytes.data(), bytes.size());
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) no_memory("fill");
+    bytes = bytes.subspan(static_cast<std::size_t>(put));
+  }
+  if (::fcntl(fd.get(), F_ADD_SEALS, kSeals)) no_memory("seal");
+  return fd;
+}
+
+SharedBuffer::SharedBuffer(OwnedFd fd, std::size_t expected_bytes) : size_(expected_bytes) {
+  const int seals = ::fcntl(fd.get(), F_GET_SEALS);
+  if (seals < 0 || (seals & kSeals) != kSeals)
+    throw Error(ADZE_DATA_LOSS, "the worker's other side sent a tensor that is not sealed");
+  struct stat found {};
+  if (::fstat(fd.get(), &found) || static_cast<std::uint64_t>(found.st_size) != expected_bytes)
+    throw Error(ADZE_DATA_LOSS, "a tensor of " + std::to_string(expected_bytes) +
+                                    " bytes was announced, " + std::to_string(found.st_size) +
+                                    " came");
+  if (expected_bytes == 0) return;
+  void* data = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd.get(), 0);
+  if (data == MAP_FAILED) no_memory("map");
+  data_ = static_cast<const std::byte*>(data);
+}
+
+SharedBuffer::~SharedBuffer() {
+  if (data_) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+SharedBuffer::SharedBuffer(SharedBuffer&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+}  // namespace adze::host

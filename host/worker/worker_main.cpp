@@ -1,0 +1,83 @@
+// adze-worker: loads one plugin and serves one of its components over a socket it inherited.
+#include <sys/prctl.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "host/base/nearest.hpp"
+#include "host/worker/service.hpp"
+
+namespace {
+
+using namespace adze::host;
+
+/// "name=value" as the component's schema reads it; Arguments checks names and ranges.
+Settings parse_settings(const adze_component& component, const std::vector<std::string>& texts) {
+  Settings settings;
+  for (const std::string& text : texts) {
+    const std::size_t equals = text.find('=');
+    if (equals == std::string::npos)
+      throw Error(ADZE_INVALID_ARGUMENT, "--set wants NAME=VALUE, not '" + text + "'");
+    const std::string name = text.substr(0, equals), value = text.substr(equals + 1);
+    std::uint32_t type = ADZE_TEXT;
+    for (std::uint64_t i = 0; i < component.param_count; ++i)
+      if (name == component.params[i].name) type = component.params[i].type;
+    try {
+      if (type == ADZE_F64)
+        settings[name] = std::stod(value);
+      else if (type == ADZE_I64)
+        settings[name] = std::int64_t{std::stoll(value)};
+      else if (type == ADZE_FLAG)
+        settings[name] = value == "true" || value == "1";
+      else
+        settings[name] = value;
+    } catch (const std::logic_error&) {
+      throw Error(ADZE_INVALID_ARGUMENT, "--set " + name + ": '" + value + "' is no number");
+    }
+  }
+  return settings;
+}
+
+Component find_component(const LoadedPlugin& plugin, const std::string& id) {
+  std::vector<std::string> ids;
+  for (std::uint32_t i = 0; i < plugin.plugin->component_count; ++i) {
+    const adze_component* component = plugin.plugin->components[i];
+    if (id == component->id) return {component, &plugin};
+    ids.emplace_back(component->id);
+  }
+  throw Error(ADZE_NOT_FOUND, "the plugin '" + plugin.path.string() + "' has no component '" + id +
+                                  "'" + did_you_mean(id, ids));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Serves one component of a plugin to the program that started it.", "adze-worker");
+  std::string plugin_path, component_id;
+  std::vector<std::string> settings;
+  int fd = -1;
+  std::uint32_t threads = 1;
+  app.add_option("--plugin", plugin_path, "the plugin's shared library")->required();
+  app.add_option("--component", component_id, "id of the component")->required();
+  app.add_option("--fd", fd, "the inherited socket")->required();
+  app.add_option("--threads", threads, "the most threads the component may keep busy")
+      ->check(CLI::Range(1, 1024));
+  app.add_option("--set", settings, "an argument of the component: NAME=VALUE");
+  CLI11_PARSE(app, argc, argv);
+  try {
+    ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    Channel channel{OwnedFd(fd)};
+    const LoadedPlugin plugin = load_plugin(plugin_path);
+    const Component component = find_component(plugin, component_id);
+    WorkerService service(channel, component, parse_settings(*component.component, settings),
+                          {.threads = threads, .progress = {}});
+    service.serve();
+    return 0;
+  } catch (const Error& error) {
+    std::fprintf(stderr, "adze-worker: %s\n", error.what());
+    return static_cast<int>(error.exit());
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "adze-worker: %s\n", error.what());
+    return static_cast<int>(Exit::internal);
+  }
+}
