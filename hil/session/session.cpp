@@ -1,0 +1,254 @@
+#include "hil/session/session.hpp"
+
+#include <pwd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "host/base/error.hpp"
+
+namespace adze::hil {
+namespace {
+
+using host::Frame;
+using host::FrameType;
+using host::RigError;
+
+constexpr std::size_t kPieceBytes = 512u << 10;
+
+}  // namespace
+
+std::string client_name() {
+  std::array<char, 256> machine{};
+  ::gethostname(machine.data(), machine.size() - 1);
+  const passwd* user = ::getpwuid(::geteuid());
+  return (user ? std::string(user->pw_name) : "user " + std::to_string(::geteuid())) + "@" +
+         machine.data() + " (process " + std::to_string(::getpid()) + ")";
+}
+
+BoardSession::BoardSession(std::unique_ptr<Link> link, SessionTimeouts timeouts)
+    : link_(std::move(link)), frames_(std::make_unique<FrameLink>(*link_)), timeouts_(timeouts) {
+  const Frame reply = ask(HelloRequest{.client = client_name()}.encode(timeouts_.hello_ms),
+                          timeouts_.hello_ms, "say hello");
+  board_ = HelloReply::decode(reply.payload);
+  nonce_ = board_.nonce;
+}
+
+BoardSession BoardSession::open(const std::string& address, SessionTimeouts timeouts) {
+  return BoardSession(open_link(address, host::after_ms(timeouts.hello_ms)), timeouts);
+}
+
+BoardSession::~BoardSession() {
+  if (!frames_ || !nonce_) return;
+  try {
+    // No answer is waited for: the agent also lets go when the link closes.
+    frames_->send({.type = FrameType::request,
+                   .seq = ++seq_,
+                   .nonce = nonce_,
+                   .payload = encode_plain(Verb::reset, timeouts_.quick_ms)},
+                  host::after_ms(1000));
+  } catch (const host::Error&) {
+  }
+}
+
+/// The next frame of the current request that is no progress note.
+Frame BoardSession::receive(Deadline deadline, const char* what, const Progress& progress) {
+  Deadline silence = host::after_ms(timeouts_.silence_ms);
+  for (;;) {
+    std::optional<Frame> frame;
+    try {
+      frame = frames_->receive_before(std::min(deadline, silence));
+    } catch (const host::FrameError& error) {
+      throw RigError(ADZE_DATA_LOSS, "board " + link_->name() + " answered garbage when asked to " +
+                                         what + ": " + error.what());
+    }
+    if (!frame)
+      throw RigError(ADZE_DEADLINE_EXCEEDED,
+                     "board " + link_->name() + " did not answer in time when asked to " + what +
+                         "; check it with `adze board info`, restart its agent if it hangs");
+    const bool ours = frame->seq == seq_ && (nonce_ == 0 || frame->nonce == nonce_);
+    // What the agent says about the link as a whole has no request.
+    const bool about_link = frame->type == FrameType::error && frame->seq == 0;
+    if (!ours && !about_link) continue;  // left over from another session
+    if (frame->type == FrameType::error) ErrorNote::decode(frame->payload).raise();
+    if (frame->type != FrameType::progress) return std::move(*frame);
+    silence = host::after_ms(timeouts_.silence_ms);
+    const ProgressNote note = ProgressNote::decode(frame->payload);
+    if (progress) progress(note.fraction, note.doing);
+  }
+}
+
+Frame BoardSession::ask(std::vector<std::byte> payload, std::int64_t timeout_ms, const char* what,
+                        const std::function<void()>& send_data, const Progress& progress) {
+  // The agent's own deadline comes first, and its answer says more.
+  const Deadline deadline = host::after_ms(timeout_ms + 2 * kHeartbeatMs);
+  frames_->send(
+      {.type = FrameType::request, .seq = ++seq_, .nonce = nonce_, .payload = std::move(payload)},
+      deadline);
+  if (send_data) send_data();
+  for (;;) {
+    Frame frame = receive(deadline, what, progress);
+    if (frame.type == FrameType::response) return frame;
+  }
+}
+
+void BoardSession::send_stream(std::uint16_t stream, std::span<const std::byte> bytes,
+                               Deadline deadline) {
+  Frame frame{.type = FrameType::data, .stream = stream, .seq = seq_, .nonce = nonce_};
+  do {
+    const auto part = bytes.first(std::min(bytes.size(), kPieceBytes));
+    bytes = bytes.subspan(part.size());
+    frame.flags = bytes.empty() ? host::kFrameLast : 0;
+    frames_->send(frame, part, deadline);
+  } while (!bytes.empty());
+}
+
+std::vector<std::byte> BoardSession::receive_stream(std::uint16_t stream, std::uint64_t max_bytes,
+                                                    const char* what) {
+  const auto bad = [&](const std::string& how) {
+    throw RigError(ADZE_DATA_LOSS, "board " + link_->name() + " sent " + how + " when asked to " +
+                                       what + "; update its agent");
+  };
+  std::vector<std::byte> bytes;
+  const Deadline deadline = host::after_ms(timeouts_.run_ms);
+  for (;;) {
+    const Frame frame = receive(deadline, what, {});
+    if (frame.type != FrameType::data || frame.stream != stream) bad("something but its data");
+    if (frame.payload.size() > max_bytes - bytes.size()) bad("more data than it announced");
+    bytes.insert(bytes.end(), frame.payload.begin(), frame.payload.end());
+    if (frame.flags & host::kFrameLast) return bytes;
+  }
+}
+
+InfoReply BoardSession::info() {
+  return InfoReply::decode(
+      ask(encode_plain(Verb::info, timeouts_.quick_ms), timeouts_.quick_ms, "tell about itself")
+          .payload);
+}
+
+std::vector<SlotInfo> BoardSession::slots() {
+  return SlotsReply::decode(
+             ask(encode_plain(Verb::slots, timeouts_.quick_ms), timeouts_.quick_ms, "list slots")
+                 .payload)
+      .slots;
+}
+
+Telemetry BoardSession::telemetry() {
+  return Telemetry::decode(
+      ask(encode_plain(Verb::telemetry, timeouts_.quick_ms), timeouts_.quick_ms, "read its sensors")
+          .payload);
+}
+
+FlashResult BoardSession::flash(const ByteSource& source, const Progress& progress) {
+  const Bundle bundle(source);
+  FlashResult result{.bundle = bundle.id()};
+  const FlashBegin begin{.bundle = bundle.id(),
+                         .board_type = bundle.manifest().board_type,
+                         .size_bytes = source.size()};
+  const FlashBeginReply begun = FlashBeginReply::decode(
+      ask(begin.encode(timeouts_.store_ms), timeouts_.store_ms, "begin a flash", {}, progress)
+          .payload);
+  result.skipped = begun.present;
+  if (begun.present) return result;
+  std::vector<std::byte> piece;
+  for (std::uint64_t at = begun.offset; at < source.size();) {
+    piece.resize(
+        static_cast<std::size_t>(std::min<std::uint64_t>(kPieceBytes, source.size() - at)));
+    source.read(at, piece);
+    const FlashData data{.offset = at, .size_bytes = piece.size()};
+    const Frame reply =
+        ask(data.encode(timeouts_.quick_ms), timeouts_.quick_ms, "store a piece of a bundle",
+            [&] { send_stream(0, piece, host::after_ms(timeouts_.quick_ms)); });
+    const std::uint64_t stored = FlashDataReply::decode(reply.payload).offset;
+    if (stored != at + piece.size())
+      throw RigError(ADZE_DATA_LOSS, "board " + link_->name() + " says it stored " +
+                                         std::to_string(stored) + " bytes, " +
+                                         std::to_string(at + piece.size()) + " were sent");
+    result.sent_bytes += piece.size();
+    at = stored;
+    if (progress) progress(static_cast<double>(at) / static_cast<double>(source.size()), "sending");
+  }
+  const Frame reply =
+      ask(BundleRequest{.bundle = bundle.id()}.encode(Verb::flash_commit, timeouts_.store_ms),
+          timeouts_.store_ms, "store a bundle", {}, progress);
+  result.signed_by = FlashCommitReply::decode(reply.payload).signed_by;
+  return result;
+}
+
+ActivateReply BoardSession::activate(const std::string& bundle) {
+  return ActivateReply::decode(
+      ask(BundleRequest{.bundle = bundle}.encode(Verb::activate, timeouts_.load_ms),
+          timeouts_.load_ms, "activate a bundle")
+          .payload);
+}
+
+LoadReply BoardSession::load() {
+  return LoadReply::decode(
+      ask(encode_plain(Verb::load, timeouts_.load_ms), timeouts_.load_ms, "load the active bundle")
+          .payload);
+}
+
+RunResult BoardSession::run(std::span<const TensorSpec> specs, std::span<const host::Tensor> inputs,
+                            const RunSettings& settings, const Progress& progress) {
+  if (specs.size() != inputs.size())
+    throw host::Error(ADZE_INVALID_ARGUMENT, "the model on the board has " +
+                                                 std::to_string(specs.size()) + " inputs, " +
+                                                 std::to_string(inputs.size()) + " were given");
+  RunRequest request{.inputs = {specs.begin(), specs.end()}, .settings = settings};
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    request.inputs[i].dtype = inputs[i].dtype();
+    request.inputs[i].shape = inputs[i].shape();
+  }
+  const auto send_inputs = [&] {
+    for (std::size_t i = 0; i < inputs.size(); ++i)
+      send_stream(static_cast<std::uint16_t>(i), inputs[i].bytes(),
+                  host::after_ms(timeouts_.run_ms));
+  };
+  const Frame response = ask(request.encode(timeouts_.run_ms), timeouts_.run_ms, "run the model",
+                             send_inputs, progress);
+  const RunReply reply = RunReply::decode(response.payload);
+  RunResult result{.first_ns = reply.first_ns,
+                   .warmup_count = reply.warmup_count,
+                   .before = reply.before,
+                   .after = reply.after};
+  std::uint16_t stream = 0;
+  for (const TensorSpec& spec : reply.outputs) {
+    const auto bytes = receive_stream(stream++, size_bytes(spec), "send outputs");
+    if (bytes.size() != size_bytes(spec))
+      throw RigError(ADZE_DATA_LOSS, "board " + link_->name() + " sent " +
+                                         std::to_string(bytes.size()) + " bytes of output '" +
+                                         spec.name + "', " + std::to_string(size_bytes(spec)) +
+                                         " were announced");
+    result.outputs.push_back(
+        {spec.name, host::Tensor(spec.dtype, spec.shape, std::span<const std::byte>(bytes))});
+  }
+  const std::uint64_t limit = std::min<std::uint64_t>(reply.time_count, 1u << 26);
+  const auto times = receive_stream(stream, limit * sizeof(std::int64_t), "send times");
+  if (times.size() != reply.time_count * sizeof(std::int64_t))
+    throw RigError(ADZE_DATA_LOSS, "board " + link_->name() + " sent fewer times than announced");
+  result.times_ns.resize(static_cast<std::size_t>(reply.time_count));
+  if (!times.empty()) std::memcpy(result.times_ns.data(), times.data(), times.size());
+  return result;
+}
+
+std::vector<host::ProfileRow> BoardSession::profile() {
+  ask(encode_plain(Verb::profile, timeouts_.load_ms), timeouts_.load_ms, "profile");
+  std::vector<host::ProfileRow> rows;
+  for (ProfileEntry& entry :
+       ProfileReply::decode(receive_stream(0, kMaxProfileBytes, "send its profile")).rows)
+    rows.push_back({.nodes = std::move(entry.nodes),
+                    .engine = std::move(entry.engine),
+                    .latency_ms = entry.latency_ms,
+                    .bytes = entry.bytes,
+                    .predicted = entry.predicted});
+  return rows;
+}
+
+void BoardSession::reset() {
+  ask(encode_plain(Verb::reset, timeouts_.quick_ms), timeouts_.quick_ms, "reset");
+  nonce_ = 0;
+}
+
+}  // namespace adze::hil
