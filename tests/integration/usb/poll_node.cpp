@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cctype>
 #include <filesystem>
 #include <stdexcept>
 #include <system_error>
@@ -104,6 +105,7 @@ int PollNode::open_elsewhere() const {
   if (fstat(terminal_ >= 0 ? terminal_ : fifo_, &node) != 0) return 0;
   int count = -1;  // our own
   for (const auto& process : list("/proc")) {
+    if (std::isdigit(process.filename().native().front()) == 0) continue;  // self, and others
     for (const auto& file : list(process / "fd")) {
       struct stat other {};
       if (stat(file.c_str(), &other) == 0 && other.st_dev == node.st_dev &&
