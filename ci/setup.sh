@@ -25,7 +25,7 @@ test=(
   clang clang-format                             # second compiler for the SDK headers, style check
   libumockdev-dev umockdev                       # USB boards without USB
   libonnx-testdata                               # the ONNX project's own operator tests
-  python3                                        # small test helpers
+  python3 python3-jsonschema                     # schemas of the machine output
   chromium                                       # the report in a browser
 )
 

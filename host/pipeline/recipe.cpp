@@ -167,14 +167,34 @@ Recipe parse_recipe(const std::filesystem::path& file) {
   return parse_recipe(read_text_file(file), file);
 }
 
-DataSpec parse_data_file(const std::filesystem::path& file) {
-  const toml::table parsed = parse_toml_file(file);
-  TomlTable root(parsed, file, "");
+namespace {
+
+DataSpec data_of(TomlTable& root, const std::filesystem::path& file) {
   std::optional<TomlTable> data = root.table("data");
   if (!data)
     throw Error(ADZE_INVALID_ARGUMENT,
                 file.string() + ": the table [data] is missing; see the recipe format");
   return parse_data(*data);
+}
+
+}  // namespace
+
+DataSpec parse_data_file(const std::filesystem::path& file) {
+  const toml::table parsed = parse_toml_file(file);
+  TomlTable root(parsed, file, "");
+  return data_of(root, file);
+}
+
+Recipe parse_data_tables(const std::filesystem::path& file) {
+  const toml::table parsed = parse_toml_file(file);
+  TomlTable root(parsed, file, "");
+  Recipe recipe;
+  recipe.data = data_of(root, file);
+  if (const std::optional<TomlTable> calibration = root.table("calibration")) {
+    recipe.calibration = parse_calibration(*calibration, recipe.data);
+    recipe.seed = recipe.calibration->seed;
+  }
+  return recipe;
 }
 
 }  // namespace adze::host

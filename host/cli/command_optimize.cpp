@@ -1,0 +1,143 @@
+// adze optimize runs a recipe; adze prune and adze quantize run one stage without writing one.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "host/base/log.hpp"
+#include "host/cli/command.hpp"
+#include "host/pipeline/artifacts.hpp"
+#include "host/pipeline/optimize.hpp"
+#include "host/report/report.hpp"
+
+namespace adze::host {
+namespace {
+
+struct Options {
+  std::filesystem::path recipe, model, data, out;
+  std::string use, board_type = "rzv2h";
+  std::vector<std::string> settings, include, exclude;
+  std::optional<std::uint64_t> seed;
+  std::int64_t samples = 0;
+};
+
+std::string metric_text(const Measured& measured) {
+  return measured.metric == "output_error" ? fmt::format("{:.5g}", measured.value)
+                                           : fmt::format("{:.2f} %", measured.value * 100);
+}
+
+std::string summary(const OptimizeResult& result, const std::filesystem::path& out) {
+  Table table({"step", "run by", result.baseline.metric, "sparsity"});
+  table.row({"as loaded", result.baseline.backend, metric_text(result.baseline), ""});
+  for (const StageResult& stage : result.stages)
+    table.row({stage.use, stage.measured.backend, metric_text(stage.measured),
+               fmt::format("{:.2f} %", stage.sparsity * 100)});
+  std::string text =
+      table.str() + fmt::format(
+                        "\npredicted on {}: {:.4g} ms -> {:.4g} ms (not verified on hardware)\n"
+                        "size: {} -> {} bytes\n",
+                        result.board_type, result.before_ms, result.after_ms, result.before_bytes,
+                        result.onnx.size());
+  if (result.max_drop)
+    text += fmt::format("{}: {:.2f} points lost, {:.2f} allowed\n",
+                        result.passed ? "accepted" : "NOT ACCEPTED", result.drop, *result.max_drop);
+  return text + fmt::format("written to {}\n", out.string());
+}
+
+void run(const Recipe& recipe, const Options& options, Context& context) {
+  OptimizeResult result;
+  {
+    std::string current;
+    std::unique_ptr<ProgressBar> bar;
+    result = optimize(
+        recipe, context.registry(),
+        {.threads = context.thread_count(),
+         .samples = options.samples,
+         .progress = [&](const std::string& step, double fraction, const std::string& doing) {
+           if (!bar || step != current) {
+             bar = nullptr;  // ends the line of the step before
+             bar = std::make_unique<ProgressBar>(context, current = step);
+           }
+           bar->update(fraction, doing);
+           return false;
+         }});
+  }
+  for (const std::string& warning : result.warnings) log(LogLevel::warning, warning);
+  const nlohmann::json metrics = metrics_json(result), timings = timings_json(result), none;
+  write_artifacts(result, options.out, {{"report.html", render_report({metrics, timings, none})}});
+  if (!result.passed) context.exit = Exit::failed;
+  context.result(metrics, summary(result, options.out));
+}
+
+// "name=value": true, false, a number, or text.
+std::pair<std::string, Setting> parse_setting(const std::string& text) {
+  const std::size_t equals = text.find('=');
+  if (equals == std::string::npos || equals == 0)
+    throw Error(ADZE_INVALID_ARGUMENT, "--set '" + text + "': write name=value");
+  const std::string value = text.substr(equals + 1);
+  Setting setting = value;
+  if (value == "true" || value == "false") {
+    setting = value == "true";
+  } else if (!value.empty()) {
+    char* end = nullptr;
+    const long long integer = std::strtoll(value.c_str(), &end, 10);
+    if (!*end) {
+      setting = static_cast<std::int64_t>(integer);
+    } else {
+      const double number = std::strtod(value.c_str(), &end);
+      if (!*end) setting = number;
+    }
+  }
+  return {text.substr(0, equals), setting};
+}
+
+void run_one_stage(const Options& options, Context& context) {
+  Recipe recipe = parse_data_tables(options.data);
+  recipe.model = std::filesystem::absolute(options.model);
+  recipe.board_type = options.board_type;
+  if (options.seed) recipe.seed = *options.seed;
+  StageSpec stage{.use = options.use, .include = options.include, .exclude = options.exclude};
+  for (const std::string& text : options.settings) stage.settings.insert(parse_setting(text));
+  recipe.stages.push_back(std::move(stage));
+  run(recipe, options, context);
+}
+
+void add_one_stage(CLI::App& app, Context& context, const char* name, const char* description,
+                   const char* component) {
+  auto* command = app.add_subcommand(name, description);
+  const auto options = std::make_shared<Options>();
+  options->use = component;
+  command->add_option("model", options->model, "ONNX file")->required();
+  command->add_option("--data", options->data, "TOML file with [data] and [calibration] tables")
+      ->required();
+  command->add_option("-o,--output", options->out, "Folder for the results")->required();
+  command->add_option("--use", options->use, "Component")->capture_default_str();
+  command->add_option("--set", options->settings, "Arguments of the component: name=value");
+  command->add_option("--include", options->include, "Only these nodes (names or globs)");
+  command->add_option("--exclude", options->exclude, "Leave these nodes alone (names or globs)");
+  command->add_option("--board-type", options->board_type, "Board type")->capture_default_str();
+  command->add_option("--seed", options->seed, "Seed (default: that of [calibration])");
+  command->add_option("--samples", options->samples,
+                      "Evaluate on the first N samples only (0: all)");
+  command->callback([options, &context] { run_one_stage(*options, context); });
+}
+
+}  // namespace
+
+void add_optimize(CLI::App& app, Context& context) {
+  auto* command = app.add_subcommand("optimize", "Run a recipe: prune, quantize, evaluate, report");
+  const auto options = std::make_shared<Options>();
+  command->add_option("recipe", options->recipe, "TOML file")->required();
+  command->add_option("-o,--output", options->out, "Folder for the results")->required();
+  command->add_option("--seed", options->seed, "Seed (default: that of the recipe)");
+  command->add_option("--samples", options->samples,
+                      "Evaluate on the first N samples only (0: all)");
+  command->callback([options, &context] {
+    Recipe recipe = parse_recipe(options->recipe);
+    if (options->seed) recipe.seed = *options->seed;
+    run(recipe, *options, context);
+  });
+  add_one_stage(app, context, "prune", "Prune a model", "adze.prune.magnitude");
+  add_one_stage(app, context, "quantize", "Quantize a model to INT8", "adze.quantize.ptq");
+}
+
+}  // namespace adze::host

@@ -1,0 +1,64 @@
+// adze: prunes and quantizes ONNX models for DRP-AI boards and proves the result on them.
+#include <cstdio>
+#include <new>
+
+#include "host/base/log.hpp"
+#include "host/cli/command.hpp"
+
+namespace {
+
+using namespace adze::host;
+
+int run(int argc, char** argv) {
+  Context context;
+  CLI::App app("Prunes and quantizes ONNX models for DRP-AI boards and proves the result on them.",
+               "adze");
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.set_version_flag("--version", "adze " ADZE_VERSION);
+  int quiet = 0;
+  app.add_flag("--json", context.json, "Machine output on stdout, nothing else there");
+  app.add_flag("-v,--verbose", context.verbose, "Say more; twice for debugging");
+  app.add_flag("-q,--quiet", quiet, "Say warnings and errors only");
+  app.add_option("--plugin-path", context.plugin_path, "Folders searched first for plugins");
+  app.add_option("--color", context.color, "Colours on stderr")
+      ->check(CLI::IsMember({"auto", "always", "never"}));
+  app.add_option("--threads", context.threads, "Threads a component may keep busy (0: all cores)");
+  app.parse_complete_callback([&] {
+    if (quiet || context.json) context.verbose = quiet ? -1 : context.verbose;
+    set_log(context.verbose > 1    ? LogLevel::debug
+            : context.verbose >= 0 ? LogLevel::info
+                                   : LogLevel::warning,
+            context.color);
+  });
+
+  add_inspect(app, context);
+  add_estimate(app, context);
+  add_optimize(app, context);
+  add_evaluate(app, context);
+  add_compare(app, context);
+
+  try {
+    app.parse(argc, argv);
+    return static_cast<int>(context.exit);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) ? static_cast<int>(Exit::usage) : 0;
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using adze::host::Exit;
+  try {
+    return run(argc, argv);
+  } catch (const adze::host::Error& error) {
+    adze::host::log(adze::host::LogLevel::error, error.what());
+    return static_cast<int>(error.exit());
+  } catch (const std::bad_alloc&) {
+    adze::host::log(adze::host::LogLevel::error, "out of memory");
+  } catch (const std::exception& error) {
+    adze::host::log(adze::host::LogLevel::error, std::string("internal error: ") + error.what());
+  }
+  return static_cast<int>(Exit::internal);
+}
