@@ -27,5 +27,8 @@ inline constexpr std::uint16_t kProductId = 0x0104;
 /// been made; so a host that died in the middle of a frame leaves nothing behind. An agent that
 /// closes the connection by itself stalls both endpoints after the last byte.
 inline constexpr std::uint8_t kRequestBegin = 0x01;
+/// Likewise: the host ends it. The agent lets go of the board as when a connection is closed; what
+/// was sent before has arrived.
+inline constexpr std::uint8_t kRequestEnd = 0x02;
 
 }  // namespace adze::hil::usb

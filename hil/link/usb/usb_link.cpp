@@ -26,6 +26,7 @@ constexpr std::size_t kOutTransfers = 6;
 /// The kernel takes back a transfer in well under a millisecond; a host under load takes longer.
 constexpr std::int64_t kReapTimeoutMs = 5000;
 constexpr std::int64_t kResetTimeoutMs = 10'000;
+constexpr std::int64_t kFarewellMs = 1000;
 /// A board that still sent something from an earlier session has done so after this time.
 constexpr milliseconds kQuiet{20};
 constexpr milliseconds kDrainTimeout{2000};
@@ -46,7 +47,9 @@ class UsbLink final : public Link {
   /// more, closing the handle makes the kernel and libusb forget the transfers, then they are
   /// freed.
   ~UsbLink() override {
+    finish_sending();
     stop_transfers();
+    end_session();
     libusb_release_interface(handle_.get(), interface_);
     events_.reset();
     handle_.reset();
@@ -120,15 +123,33 @@ class UsbLink final : public Link {
     });
   }
 
+  /// What was written last may be a goodbye: it goes out unless the board does not take it.
+  void finish_sending() {
+    std::unique_lock lock(state_.mutex);
+    state_.changed.wait_for(lock, milliseconds(kFarewellMs),
+                            [this] { return out_.in_flight() == 0 || state_.trouble != ADZE_OK; });
+  }
+
+  /// So that the board is free at once; one that cannot be told frees itself when the next begins.
+  void end_session() {
+    std::unique_lock lock(state_.mutex);
+    const bool reachable = state_.trouble == ADZE_OK;
+    lock.unlock();
+    if (reachable) send_request(usb::kRequestEnd, kFarewellMs);
+  }
+
+  int send_request(std::uint8_t request, std::int64_t timeout_ms) {
+    return libusb_control_transfer(
+        handle_.get(),
+        static_cast<std::uint8_t>(LIBUSB_ENDPOINT_OUT) |
+            static_cast<std::uint8_t>(LIBUSB_REQUEST_TYPE_VENDOR) |
+            static_cast<std::uint8_t>(LIBUSB_RECIPIENT_INTERFACE),
+        request, 0, interface_, nullptr, 0,
+        static_cast<unsigned>(std::clamp<std::int64_t>(timeout_ms, 1, kResetTimeoutMs)));
+  }
+
   void request_begin(Deadline deadline) {
-    const auto timeout_ms = static_cast<unsigned>(
-        std::clamp<std::int64_t>(host::remaining_ms(deadline), 1, kResetTimeoutMs));
-    const int code =
-        libusb_control_transfer(handle_.get(),
-                                static_cast<std::uint8_t>(LIBUSB_ENDPOINT_OUT) |
-                                    static_cast<std::uint8_t>(LIBUSB_REQUEST_TYPE_VENDOR) |
-                                    static_cast<std::uint8_t>(LIBUSB_RECIPIENT_INTERFACE),
-                                usb::kRequestBegin, 0, interface_, nullptr, 0, timeout_ms);
+    const int code = send_request(usb::kRequestBegin, host::remaining_ms(deadline));
     if (code >= 0) return;
     check_gone(code, "a session was begun");
     if (code == LIBUSB_ERROR_TIMEOUT) {

@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <iterator>
@@ -29,6 +31,7 @@ constexpr std::uint8_t kOutEndpoint = 0x03;
 constexpr std::uint8_t kInEndpoint = 0x84;
 constexpr std::size_t kGadgetReadBytes = 16 * 1024;
 constexpr std::size_t kBacklogBytes = 1024 * 1024;
+constexpr std::chrono::seconds kGoodbye{2};
 constexpr std::uint32_t kCapabilities =
     USBDEVFS_CAP_ZERO_PACKET | USBDEVFS_CAP_BULK_CONTINUATION | USBDEVFS_CAP_NO_PACKET_SIZE_LIM |
     USBDEVFS_CAP_BULK_SCATTER_GATHER | USBDEVFS_CAP_REAP_AFTER_DISCONNECT;
@@ -145,7 +148,7 @@ void MockUsbBoard::unplug(Unplug how) {
     const std::lock_guard lock(mutex_);
     if (gone_) return;
     gone_ = true;
-    for (auto* queue : {&out_, &in_, &begin_}) {
+    for (auto* queue : {&out_, &in_, &session_}) {
       for (auto urbs = std::exchange(*queue, {}); const auto& urb : urbs) {
         const int status = how == Unplug::no_device ? -ESHUTDOWN
                            : how == Unplug::error   ? -EPROTO
@@ -279,7 +282,7 @@ void MockUsbBoard::forget_closed_clients(UMockdevIoctlClient* newest) {
       closed.insert(client);
     }
   }
-  for (auto* queue : {&out_, &in_, &begin_, &done_}) {
+  for (auto* queue : {&out_, &in_, &session_, &done_}) {
     std::erase_if(*queue, [&](const UrbPointer& urb) {
       if (!closed.contains(urb->client)) return false;
       if (queue != &done_) memory_bytes_ -= urb->size();
@@ -385,8 +388,9 @@ void MockUsbBoard::control(const UrbPointer& urb) {
   const unsigned value = setup[2] | static_cast<unsigned>(setup[3]) << 8;
   const unsigned index = setup[4] | static_cast<unsigned>(setup[5]) << 8;
   const unsigned length = setup[6] | static_cast<unsigned>(setup[7]) << 8;
-  if (setup[0] == 0x41 && setup[1] == usb::kRequestBegin && index == kAdzeInterface) {
-    begin_.push_back(urb);
+  const bool session = setup[1] == usb::kRequestBegin || setup[1] == usb::kRequestEnd;
+  if (setup[0] == 0x41 && session && index == kAdzeInterface) {
+    session_.push_back(urb);
     return;
   }
   std::vector<std::uint8_t> reply;
@@ -414,7 +418,7 @@ MockUsbBoard::Answer MockUsbBoard::reap(UMockdevIoctlClient* client, UMockdevIoc
 }
 
 MockUsbBoard::Answer MockUsbBoard::take_back(UMockdevIoctlClient* client, std::uintptr_t address) {
-  for (auto* queue : {&out_, &in_, &begin_}) {
+  for (auto* queue : {&out_, &in_, &session_}) {
     const auto place = std::ranges::find_if(*queue, [&](const UrbPointer& urb) {
       return urb->client == client && urb->data->client_addr == address;
     });
@@ -449,7 +453,7 @@ void MockUsbBoard::run() {
       lock.lock();
     }
     if (gone_) end_session();
-    if (!begin_.empty()) begin_session(lock);
+    if (!session_.empty()) change_session(lock);
     bool busy = write_to_agent();
     busy |= read_from_agent();
     busy |= take_out();
@@ -483,19 +487,35 @@ void MockUsbBoard::end_session() {
   to_agent_.clear();
 }
 
-void MockUsbBoard::begin_session(std::unique_lock<std::mutex>& lock) {
-  end_session();
+void MockUsbBoard::change_session(std::unique_lock<std::mutex>& lock) {
+  const UrbPointer urb = session_.front();
+  session_.pop_front();
+  const bool begin = urb->bytes()[1] == usb::kRequestBegin;
   lock.unlock();
-  agent_ = options_.connect_agent ? options_.connect_agent() : -1;
+  say_goodbye();
+  const int agent = begin && options_.connect_agent ? options_.connect_agent() : -1;
   lock.lock();
-  if (begin_.empty()) return;  // taken back meanwhile
+  end_session();
+  agent_ = agent;
   if (auto stale = std::exchange(left_behind_, {}); !stale.empty()) {
     from_agent_bytes_ += stale.size();
     from_agent_.push_back({.bytes = std::move(stale)});
   }
-  const UrbPointer urb = begin_.front();
-  begin_.pop_front();
   finish(urb, 0, 0);
+}
+
+/// Waits until the agent has let go of the old connection: it serves one after the other.
+void MockUsbBoard::say_goodbye() {
+  if (agent_ < 0) return;
+  while (write_to_agent()) {
+  }
+  shutdown(agent_, SHUT_WR);
+  std::array<char, 4096> ignored{};
+  pollfd file = {.fd = agent_, .events = POLLIN, .revents = 0};
+  const auto give_up = std::chrono::steady_clock::now() + kGoodbye;
+  while (std::chrono::steady_clock::now() < give_up && poll(&file, 1, 50) >= 0) {
+    if (file.revents && recv(agent_, ignored.data(), ignored.size(), MSG_DONTWAIT) <= 0) break;
+  }
 }
 
 void MockUsbBoard::agent_closed() {

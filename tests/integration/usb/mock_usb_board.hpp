@@ -113,7 +113,8 @@ class MockUsbBoard {
   bool write_to_agent();
   bool read_from_agent();
   void accept(const UrbPointer& urb, std::size_t count);
-  void begin_session(std::unique_lock<std::mutex>& lock);
+  void change_session(std::unique_lock<std::mutex>& lock);
+  void say_goodbye();
   void end_session();
   void agent_closed();
   void wait(std::unique_lock<std::mutex>& lock);
@@ -140,7 +141,7 @@ class MockUsbBoard {
   std::set<UMockdevIoctlClient*> clients_;            // with a reference each
   std::map<unsigned, UMockdevIoctlClient*> claimed_;  // by interface
   std::set<std::uint8_t> halted_;                     // endpoints
-  std::deque<UrbPointer> out_, in_, begin_, done_;
+  std::deque<UrbPointer> out_, in_, session_, done_;
   std::deque<Message> from_agent_;
   std::size_t from_agent_bytes_ = 0;
   std::vector<std::uint8_t> left_behind_;
