@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "host/graph/edit_graph.hpp"
 #include "host/graph/evaluate_node.hpp"
@@ -150,6 +151,41 @@ void free_expand_of_batch(Graph& graph, FreshNames& names, Node& node, const Kno
   node.inputs[1] = add_constant(graph, names, node.name + "/shape", vector_tensor(freed));
 }
 
+// Sizes that only repeat the batch become scales.
+void free_resize_of_batch(Graph& graph, FreshNames& names, Node& node, const Known& target) {
+  const auto one = integers(target.at_batch[0]), two = integers(target.at_batch[1]);
+  const Value& input = graph.value(node.inputs[0]);
+  if (!one || !two || !is_concrete(input) || input.shape->size() != one->size() ||
+      input.batch_axis < 0)
+    return;
+  const auto at = only_difference(*one, *two);
+  if (!at || *at != static_cast<std::size_t>(input.batch_axis) ||
+      (*input.shape)[*at] != (*one)[*at])
+    return;
+  std::vector<float> scales;
+  for (std::size_t i = 0; i < one->size(); ++i) {
+    const auto from = static_cast<float>((*input.shape)[i]);
+    scales.push_back(static_cast<float>((*one)[i]) / from);
+    // With scales, the operator computes the size itself and rounds down.
+    if (static_cast<std::int64_t>(std::floor(from * scales.back())) != (*one)[i]) return;
+  }
+  node.inputs.resize(3);
+  node.inputs[2] = add_constant(graph, names, node.name + "/scales",
+                                Tensor(DType::f32, {static_cast<std::int64_t>(scales.size())},
+                                       std::span<const float>(scales)));
+}
+
+// What gives `node` the shape of its result, when that depends on the batch.
+std::optional<Known> batched_target(const Node& node, const KnownValues& known) {
+  const std::size_t input = node.op == "Resize" ? 3 : 1;
+  const bool shaped = node.op == "Resize" || node.op == "Reshape" || node.op == "Expand";
+  if (!shaped || !node.domain.empty() || node.inputs.size() != input + 1 ||
+      node.inputs[0] == kNone || node.inputs[input] == kNone)
+    return std::nullopt;
+  const auto& target = known[node.inputs[input]];
+  return target && target->varies ? target : std::nullopt;
+}
+
 }  // namespace
 
 void fold_constants(Graph& graph) {
@@ -182,11 +218,10 @@ void fold_constants(Graph& graph) {
         value.batch_axis = -1;
       }
       leaves[n] = true;
-    } else if (node.domain.empty() && node.inputs.size() == 2 && node.inputs[0] != kNone &&
-               node.inputs[1] != kNone && known[node.inputs[1]] && known[node.inputs[1]]->varies) {
-      const Known target = *known[node.inputs[1]];
-      if (node.op == "Reshape") free_reshape_of_batch(graph, names, node, target);
-      if (node.op == "Expand") free_expand_of_batch(graph, names, node, target);
+    } else if (const auto target = batched_target(node, known)) {
+      if (node.op == "Reshape") free_reshape_of_batch(graph, names, node, *target);
+      if (node.op == "Expand") free_expand_of_batch(graph, names, node, *target);
+      if (node.op == "Resize") free_resize_of_batch(graph, names, node, *target);
       known.resize(graph.values.size());
     }
   }

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <unordered_map>
 
 #include "host/base/error.hpp"
@@ -86,6 +87,23 @@ class GraphBuilder {
   std::unordered_map<std::string, std::uint32_t> indices_;
 };
 
+// The shapes found, where conversions of operators look for them.
+void describe_values(const Graph& graph, onnx::ModelProto& model) {
+  onnx::GraphProto& proto = *model.mutable_graph();
+  proto.clear_value_info();
+  for (const Value& value : graph.values) {
+    if (value.constant || !value.shape ||
+        std::any_of(value.shape->begin(), value.shape->end(), [](auto size) { return size < 0; }))
+      continue;
+    onnx::ValueInfoProto& info = *proto.add_value_info();
+    info.set_name(value.name);
+    auto& type = *info.mutable_type()->mutable_tensor_type();
+    type.set_elem_type(dtype_to_onnx(value.dtype));
+    for (const std::int64_t size : *value.shape)
+      type.mutable_shape()->add_dim()->set_dim_value(size);
+  }
+}
+
 // Constants that the file spells as one element and a shape.
 void fold_constant_shapes(Graph& graph) {
   std::vector<Node> kept;
@@ -122,7 +140,12 @@ Graph parse_model(std::span<const std::byte> bytes, const std::filesystem::path&
   check_operators(model);
   check_structure(model);
   Constants constants = take_constants(model, external_data_dir);
-  upgrade_opset(model, constants);
+  if (opset_of(model) < kTargetOpset) {
+    Graph before = GraphBuilder(model, constants, external_data_dir).build();
+    infer_shapes(before, model, options);
+    describe_values(before, model);
+    upgrade_opset(model, constants);
+  }
   Graph graph = GraphBuilder(model, std::move(constants), external_data_dir).build();
   infer_shapes(graph, model, options);
   fold_constant_shapes(graph);

@@ -35,7 +35,8 @@ void check_structure(onnx::ModelProto& model);
 using Constants = std::map<std::string, Tensor>;
 Constants take_constants(onnx::ModelProto& model, const std::filesystem::path& external_data_dir);
 
-/// Converts opsets below 13 to 13. Constants that the conversion adds are taken out as well.
+/// Converts opsets below 13 to 13. Some conversions read the shapes in `value_info`. Constants that
+/// the conversion adds are taken out as well.
 /// Errors: UNIMPLEMENTED when libonnx cannot convert.
 void upgrade_opset(onnx::ModelProto& model, Constants& constants);
 

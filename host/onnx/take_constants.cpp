@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <onnx/shape_inference/implementation.h>
 #include <onnx/version_converter/convert.h>
 
 #include <unordered_set>
@@ -93,12 +92,8 @@ void upgrade_opset(onnx::ModelProto& model, Constants& constants) {
   const std::int64_t opset = opset_of(model);
   if (opset >= kTargetOpset || opset == 0) return;
   try {
-    onnx::ModelProto inferred = model;
-    // Some conversions need shapes; those that do not work without.
-    onnx::shape_inference::InferShapes(inferred, onnx::OpSchemaRegistry::Instance(),
-                                       onnx::ShapeInferenceOptions(false, 0, true));
     onnx::ModelProto converted =
-        onnx::version_conversion::ConvertVersion(inferred, static_cast<int>(kTargetOpset));
+        onnx::version_conversion::ConvertVersion(model, static_cast<int>(kTargetOpset));
     model.mutable_graph()->Swap(converted.mutable_graph());
     for (auto& import : *model.mutable_opset_import())
       if (import.domain().empty()) import.set_version(kTargetOpset);
