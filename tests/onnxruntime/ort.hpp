@@ -1,0 +1,40 @@
+// ONNX Runtime as a peer to compare with: its library is loaded at run time from where the user
+// says, and nothing of it is needed to build.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace adze::testing {
+
+/// One model in one session. Errors: std::runtime_error with ONNX Runtime's own text.
+class OrtSession {
+ public:
+  OrtSession(const std::filesystem::path& library, const std::filesystem::path& model, int threads);
+  ~OrtSession();
+  OrtSession(const OrtSession&) = delete;
+  OrtSession& operator=(const OrtSession&) = delete;
+
+  struct Tensor {
+    std::vector<std::int64_t> shape;
+    std::vector<float> elements;
+  };
+  /// Inputs and outputs in the model's order; floats only.
+  std::vector<Tensor> run(std::span<const Tensor> inputs);
+  /// "1.30.0"
+  std::string version() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// What ADZE_ONNXRUNTIME names; nullopt when it is not set.
+std::optional<std::filesystem::path> ort_library();
+
+}  // namespace adze::testing
