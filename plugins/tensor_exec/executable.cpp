@@ -10,6 +10,9 @@ namespace adze::exec {
 namespace {
 
 constexpr std::int64_t kMaxSamplesInPart = 8;
+/// A part with less work, about a millisecond, is done before threads that wait for each other
+/// after each layer have made it faster.
+constexpr double kProductsToShare = 50e6;
 constexpr std::int64_t kPartBytes = 512 << 10;  ///< of the largest value: a second-level cache
 
 /// Samples in a part: divides the batch, depends on nothing but the program.
@@ -26,6 +29,24 @@ std::int64_t samples_in_part(const Program& program) {
   samples = std::min(samples, std::max<std::int64_t>(batch / 4, 1));
   while (batch % samples != 0) --samples;
   return samples;
+}
+
+/// Products of all layers, for one sample.
+double products_of(const Program& program) {
+  double products = 0;
+  for (const Node& node : program.nodes) {
+    if ((node.op != "Conv" && node.op != "Gemm" && node.op != "MatMul") || node.inputs.size() < 2 ||
+        node.inputs[1] == ADZE_NONE || node.outputs.front() == ADZE_NONE)
+      continue;
+    const Shape& weights = program.values[node.inputs[1]].shape;
+    const Shape& result = program.values[node.outputs.front()].shape;
+    if (weights.empty() || result.size() < 2) continue;
+    const std::int64_t channels = node.op == "Conv" ? result[1] : result.back();
+    products += static_cast<double>(element_count(weights)) *
+                static_cast<double>(element_count(result)) /
+                static_cast<double>(std::max<std::int64_t>(channels, 1));
+  }
+  return products;
 }
 
 Plan plan_for(const Program& program, Options options) {
@@ -83,6 +104,7 @@ ThreadCount::~ThreadCount() { omp_set_num_threads(before_); }
 
 Executable::Executable(Program program, const Options& options)
     : program_(std::move(program)), plan_(plan_for(program_, options)) {
+  shares_parts_ = products_of(program_) * static_cast<double>(plan_.batch) >= kProductsToShare;
   reported_ = program_.outputs;
   reported_.insert(reported_.end(), program_.extra_outputs.begin(), program_.extra_outputs.end());
   for (const std::uint32_t value : reported_) {
@@ -208,8 +230,9 @@ void Executable::run(std::span<const adze_tensor* const> inputs, int threads,
   for (Worker& worker : workers_) worker.step_ms.assign(plan_.steps.size(), 0);
 
   if (parts == 1) {
-    const ThreadCount count(threads);
-    run_part(0, inputs, workers_.front(), std::max(threads, 1));
+    const int used = shares_parts_ ? std::max(threads, 1) : 1;
+    const ThreadCount count(used);
+    run_part(0, inputs, workers_.front(), used);
   } else {
     const ThreadCount count(1);
     std::exception_ptr failure;

@@ -51,6 +51,7 @@ class Executable {
 
   Program program_;
   Plan plan_;
+  bool shares_parts_ = false;  ///< several threads work on one part
   std::vector<Worker> workers_;
   std::vector<std::uint32_t> reported_;
   std::vector<std::vector<float>> results_;
