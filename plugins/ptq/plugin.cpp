@@ -32,18 +32,24 @@ const adze_property* fact(const adze_target* target, std::string_view name) {
 }
 
 ZeroPoint choose_zero_point(const adze_call& call) {
-  std::string_view said = call.arguments[kZeroPoint]->text[0];
-  if (said == "auto") {
-    const adze_property* known = fact(call.target, "int8.zero_point");
-    said = known && known->text ? known->text[0] : "symmetric";
-  }
-  return said == "affine" ? ZeroPoint::affine : ZeroPoint::symmetric;
+  const std::string_view said = call.arguments[kZeroPoint]->text[0];
+  if (said != "auto") return said == "affine" ? ZeroPoint::affine : ZeroPoint::symmetric;
+  const adze_property* affine = fact(call.target, "arithmetic.zero_point");
+  return affine && affine->i64 && affine->i64[0] ? ZeroPoint::affine : ZeroPoint::symmetric;
+}
+
+void check_number_format(const adze_call& call) {
+  const adze_property* format = fact(call.target, "number_format");
+  if (format && format->text && std::string_view(format->text[0]) != "int8")
+    throw adze::Error(ADZE_FAILED_PRECONDITION,
+                      "board type '" + std::string(call.target->board_type) + "' computes in " +
+                          format->text[0] + ", not in int8: leave this stage out");
 }
 
 int choose_bits(const adze_call& call) {
   std::int64_t bits = call.arguments[kBits]->i64[0];
   if (bits == kAuto) {
-    const adze_property* known = fact(call.target, "int8.activation_bits");
+    const adze_property* known = fact(call.target, "arithmetic.activation_bits");
     bits = known && known->i64 ? known->i64[0] : 8;
   }
   if (bits != 7 && bits != 8)
@@ -58,6 +64,7 @@ class Quantizer {
       : call_(call), zero_point_(choose_zero_point(*call)), bits_(choose_bits(*call)) {}
 
   void run() {
+    check_number_format(*call_);
     const Plan plan = make_plan(*call_->graph);
     if (plan.weights.empty() && plan.measured.empty())
       throw adze::Error(ADZE_FAILED_PRECONDITION,
