@@ -74,7 +74,8 @@ void Connection::handle(const Frame& frame) {
   try {
     answer(frame);
   } catch (const host::FrameError& error) {
-    throw;
+    if (error.fault != host::FrameFault::bad_payload_checksum) throw;
+    send_error(frame, ErrorNote::of(error));  // the stream is still in step
   } catch (const Error& error) {
     send_error(frame, ErrorNote::of(error));
   } catch (const std::exception& error) {
@@ -129,8 +130,8 @@ void Connection::dispatch(Verb verb, const Frame& frame) {
     case Verb::reset:
       worker_.stop();
       loaded_.clear();
+      agent_.lease().release(this);  // before the answer: whoever gets it may open a new session
       reply(host::encode_cbor(nlohmann::json::object()));
-      agent_.lease().release(this);
       nonce_ = 0;
       return;
     case Verb::hello:
@@ -175,6 +176,10 @@ std::vector<std::vector<std::byte>> Connection::receive_streams(
       throw RigError(ADZE_DEADLINE_EXCEEDED, "the board waited too long for the data of a request");
     const auto frame = frames_.receive_before(std::min(deadline_, host::after_ms(kIdleSliceMs)));
     if (stop_) throw RigError(ADZE_UNAVAILABLE, "the agent is stopping");
+    if (frame && frame->type == FrameType::request) {
+      waiting_.push_back(*frame);
+      throw Error(ADZE_ABORTED, "another request came before all data of this one");
+    }
     if (!frame || frame->nonce != nonce_ || frame->seq != seq_) continue;
     if (frame->type == FrameType::cancel) throw Cancelled();
     if (frame->type != FrameType::data || frame->stream >= sizes.size())

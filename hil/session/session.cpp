@@ -17,6 +17,7 @@ using host::FrameType;
 using host::RigError;
 
 constexpr std::size_t kPieceBytes = 512u << 10;
+constexpr std::int64_t kGoodbyeMs = 1000;
 
 }  // namespace
 
@@ -43,12 +44,10 @@ BoardSession BoardSession::open(const std::string& address, SessionTimeouts time
 BoardSession::~BoardSession() {
   if (!frames_ || !nonce_) return;
   try {
-    // No answer is waited for: the agent also lets go when the link closes.
-    frames_->send({.type = FrameType::request,
-                   .seq = ++seq_,
-                   .nonce = nonce_,
-                   .payload = encode_plain(Verb::reset, timeouts_.quick_ms)},
-                  host::after_ms(1000));
+    // The answer is waited for: whoever opens the board next must not find it busy. A board that
+    // does not answer lets go when the link closes.
+    timeouts_.quick_ms = kGoodbyeMs;
+    reset();
   } catch (const host::Error&) {
   }
 }
