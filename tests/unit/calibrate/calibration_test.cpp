@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
+#include <stdexcept>
 
 #include "host/base/error.hpp"
 #include "host/graph/simplify.hpp"
@@ -14,8 +15,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
+fs::path folder_of(const char* variable) {
+  const char* folder = std::getenv(variable);
+  if (!folder) throw std::runtime_error(std::string(variable) + " is not set; CTest sets it");
+  return folder;
+}
+
 const Registry& registry() {
-  static const Registry plugins({fs::path(std::getenv("ADZE_BINARY_DIR")) / "lib/adze/plugins"});
+  static const Registry plugins({folder_of("ADZE_BINARY_DIR") / "lib/adze/plugins"});
   return plugins;
 }
 
@@ -34,7 +41,7 @@ class CalibrationOf : public testing::TestWithParam<const char*> {
     data_ = open_dataset(spec, std::span(&wanted, 1));
   }
   static fs::path model_path() {
-    return fs::path(std::getenv("ADZE_SOURCE_DIR")) / "fixtures/models" / GetParam();
+    return folder_of("ADZE_SOURCE_DIR") / "fixtures/models" / GetParam();
   }
 
   Graph graph_;
