@@ -107,18 +107,19 @@ class Planner {
     if (const std::size_t found = find(value, want); found != kNotFound) return found;
     if (program_.values[value].is_constant()) return add_constant(value, want);
 
-    const auto [have, source] = forms_.at(value).front();
+    const auto [have, given] = forms_.at(value).front();
+    std::size_t source = given;
     if (have.layout != want.layout) {
       const Form between{have.storage, want.layout};
-      std::size_t moved = find(value, between);
-      if (moved == kNotFound) {
-        moved = add_buffer(value, have.storage);
+      source = find(value, between);
+      if (source == kNotFound) {
+        source = add_buffer(value, have.storage);
         const std::size_t element = have.storage == Storage::u8 ? 1 : sizeof(float);
         add_conversion(make_strided_copy(layout_change(sizes, have.layout, want.layout, element)),
-                       source, moved);
-        know(value, between, moved);
+                       given, source);
+        know(value, between, source);
       }
-      return buffer_of(value, want);
+      if (between == want) return source;
     }
     // Only values that are held as u8 exist in two storages.
     const Quant8 quant8 = quant8_of(program_.values[value]).value();
