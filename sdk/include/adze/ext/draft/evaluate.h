@@ -21,8 +21,8 @@ enum {
 typedef struct adze_evaluate {
   uint32_t struct_size, sample_count;
   /* max_samples 0: all. [worker] */
-  adze_status (*score)(adze_call*, uint32_t kind, uint32_t max_samples,
-                       double* out_score) ADZE_NOEXCEPT;
+  adze_status (*score)(adze_call*, uint32_t kind, uint32_t max_samples, double* out_score)
+      ADZE_NOEXCEPT;
 } adze_evaluate;
 
 #ifdef __cplusplus

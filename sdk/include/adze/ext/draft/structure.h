@@ -36,8 +36,8 @@ typedef struct adze_structure {
   uint32_t struct_size, reserved;
   /* Groups whose channels may leave; indices into *out name them in remove_channels. Model inputs,
    * model outputs and anything the analysis does not understand are in no group. [worker] */
-  adze_status (*groups)(adze_call*, uint64_t* out_count,
-                        const adze_group* const** out) ADZE_NOEXCEPT;
+  adze_status (*groups)(adze_call*, uint64_t* out_count, const adze_group* const** out)
+      ADZE_NOEXCEPT;
 } adze_structure;
 
 #ifdef __cplusplus
