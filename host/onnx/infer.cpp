@@ -2,136 +2,17 @@
 
 #include <fmt/format.h>
 #include <onnx/checker.h>
-#include <onnx/shape_inference/implementation.h>
 
 #include <algorithm>
-#include <unordered_map>
 
 #include "host/base/error.hpp"
 #include "host/graph/evaluate_node.hpp"
+#include "host/onnx/infer_nodes.hpp"
 #include "host/onnx/operators.hpp"
 #include "host/onnx/tensors.hpp"
 
 namespace adze::host {
 namespace {
-
-struct TypedShape {
-  std::int32_t onnx_type = 0;
-  std::optional<Shape> shape;
-};
-using TypedShapes = std::unordered_map<std::string, TypedShape>;
-
-bool is_concrete(const std::optional<Shape>& shape) {
-  return shape && std::none_of(shape->begin(), shape->end(), [](auto size) { return size < 0; });
-}
-
-TypedShape typed_shape(const onnx::TypeProto& type) {
-  TypedShape result;
-  if (!type.has_tensor_type()) return result;
-  result.onnx_type = type.tensor_type().elem_type();
-  if (!type.tensor_type().has_shape()) return result;
-  result.shape.emplace();
-  for (const auto& dim : type.tensor_type().shape().dim())
-    result.shape->push_back(dim.has_dim_value() && dim.dim_value() >= 0 ? dim.dim_value() : -1);
-  return result;
-}
-
-// libonnx follows shape arithmetic only in part; what our own evaluation can compute from the
-// shapes found so far takes the place of the node that computes it.
-class Inference {
- public:
-  Inference(const Graph& graph, onnx::ModelProto model) : graph_(graph), model_(std::move(model)) {}
-
-  TypedShapes run() {
-    constexpr int kMaxRounds = 24;  // each may open the next stretch of shape arithmetic
-    for (int round = 0; round < kMaxRounds; ++round) {
-      infer();
-      const bool complete =
-          std::all_of(graph_.values.begin(), graph_.values.end(), [&](const Value& value) {
-            return value.constant || is_concrete(shapes_[value.name].shape);
-          });
-      if (complete || !inject_known()) break;
-    }
-    return std::move(shapes_);
-  }
-
- private:
-  void infer() {
-    onnx::ModelProto inferred = model_;
-    try {
-      onnx::shape_inference::InferShapes(inferred, onnx::OpSchemaRegistry::Instance(),
-                                         onnx::ShapeInferenceOptions(true, 1, true));
-    } catch (const std::exception& error) {
-      throw Error(ADZE_INVALID_ARGUMENT,
-                  fmt::format("the shapes of the model do not fit: {}", error.what()));
-    }
-    shapes_.clear();
-    const onnx::GraphProto& graph = inferred.graph();
-    for (const auto* values : {&graph.input(), &graph.value_info(), &graph.output()})
-      for (const auto& value : *values) shapes_[value.name()] = typed_shape(value.type());
-  }
-
-  bool inject_known() {
-    std::vector<std::optional<Tensor>> known(graph_.values.size());
-    for (std::size_t v = 0; v < known.size(); ++v)
-      if (const auto& constant = graph_.values[v].constant;
-          constant && (constant->is_uniform() || constant->size_bytes() <= kWorthKnowingBytes))
-        known[v] = *constant;
-    bool changed = false;
-    for (std::size_t n = 0; n < graph_.nodes.size(); ++n) {
-      const Node& node = graph_.nodes[n];
-      auto results = compute(node, known);
-      if (!results) continue;
-      for (std::size_t i = 0; i < results->size() && i < node.outputs.size(); ++i) {
-        Tensor& result = (*results)[i];
-        if (node.outputs[i] == kNone ||
-            (result.size_bytes() > kWorthKnowingBytes && !result.is_uniform()))
-          continue;
-        known[node.outputs[i]] = std::move(result);
-      }
-      changed = inject(node, *model_.mutable_graph()->mutable_node(static_cast<int>(n)), known) ||
-                changed;
-    }
-    return changed;
-  }
-
-  std::optional<std::vector<Tensor>> compute(const Node& node,
-                                             const std::vector<std::optional<Tensor>>& known) {
-    if (node.domain.empty() && node.op == "Shape" && node.inputs.size() == 1) {
-      const auto& shape = shapes_[graph_.value(node.inputs[0]).name].shape;
-      const auto rank = shape ? static_cast<std::int64_t>(shape->size()) : 0;
-      const bool whole = attribute_or<std::int64_t>(node, "start", 0) == 0 &&
-                         attribute_or<std::int64_t>(node, "end", rank) == rank;
-      if (!whole || !is_concrete(shape)) return std::nullopt;
-      return std::vector<Tensor>{vector_tensor(*shape)};
-    }
-    std::vector<const Tensor*> inputs;
-    for (const std::uint32_t input : node.inputs) {
-      if (input != kNone && !known[input]) return std::nullopt;
-      inputs.push_back(input == kNone ? nullptr : &*known[input]);
-    }
-    if (inputs.empty()) return std::nullopt;
-    return evaluate_node(node, inputs);
-  }
-
-  bool inject(const Node& node, onnx::NodeProto& proto,
-              const std::vector<std::optional<Tensor>>& known) {
-    if (node.outputs.size() != 1 || node.outputs[0] == kNone || proto.op_type() == "Constant")
-      return false;
-    const auto& value = known[node.outputs[0]];
-    if (!value || value->size_bytes() > kWorthKnowingBytes) return false;
-    proto.set_op_type("Constant");
-    proto.clear_input();
-    proto.clear_attribute();
-    attribute_to_proto("value", *value, *proto.add_attribute());
-    return true;
-  }
-
-  static constexpr std::size_t kWorthKnowingBytes = 64 << 10;
-  const Graph& graph_;
-  onnx::ModelProto model_;
-  TypedShapes shapes_;
-};
 
 // The model's inputs as the file declares them.
 struct DeclaredInput {
@@ -318,7 +199,7 @@ class BatchFinder {
       model.mutable_graph()->mutable_node(static_cast<int>(n))->set_input(1, name);
       tensor_to_proto(vector_tensor(target), name, *model.mutable_graph()->add_initializer());
     }
-    TypedShapes shapes = Inference(graph_, std::move(model)).run();
+    TypedShapes shapes = infer_nodes(graph_, model);
     for (const Value& value : graph_.values) shapes.try_emplace(value.name);
     return shapes;
   }
@@ -406,7 +287,12 @@ void check_declared_outputs(const Graph& graph, const onnx::ModelProto& model) {
 void infer_shapes(Graph& graph, const onnx::ModelProto& model, const LoadOptions& options) {
   const onnx::ModelProto lowered = lowered_to_library_opset(model);
   try {
-    onnx::checker::check_model(lowered);
+    // The checker insists on shapes of outputs, which files may leave open.
+    onnx::ModelProto checked = lowered;
+    for (auto& output : *checked.mutable_graph()->mutable_output())
+      if (output.type().has_tensor_type())
+        output.mutable_type()->mutable_tensor_type()->mutable_shape();
+    onnx::checker::check_model(checked);
   } catch (const std::exception& error) {
     throw Error(ADZE_INVALID_ARGUMENT,
                 fmt::format("the model breaks a rule of ONNX: {}", error.what()));

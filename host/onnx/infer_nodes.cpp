@@ -1,0 +1,160 @@
+#include "host/onnx/infer_nodes.hpp"
+
+#include <fmt/format.h>
+#include <onnx/shape_inference/implementation.h>
+
+#include <algorithm>
+
+#include "host/base/error.hpp"
+#include "host/graph/evaluate_node.hpp"
+#include "host/onnx/operators.hpp"
+#include "host/onnx/tensors.hpp"
+
+namespace adze::host {
+
+bool is_concrete(const std::optional<Shape>& shape) {
+  return shape && std::none_of(shape->begin(), shape->end(), [](auto size) { return size < 0; });
+}
+
+TypedShape typed_shape(const onnx::TypeProto& type) {
+  TypedShape result;
+  if (!type.has_tensor_type()) return result;
+  result.onnx_type = type.tensor_type().elem_type();
+  if (!type.tensor_type().has_shape()) return result;
+  result.shape.emplace();
+  for (const auto& dim : type.tensor_type().shape().dim())
+    result.shape->push_back(dim.has_dim_value() && dim.dim_value() >= 0 ? dim.dim_value() : -1);
+  return result;
+}
+
+namespace {
+
+constexpr std::size_t kWorthKnowingBytes = 64 << 10;
+
+class Inference {
+ public:
+  Inference(const Graph& graph, onnx::ModelProto& model) : graph_(graph), model_(model) {
+    for (const auto& import : model.opset_import())
+      opsets_[import.domain()] = static_cast<int>(import.version());
+    for (const auto& input : model.graph().input()) set_type(input.name(), input.type());
+    for (const auto& initializer : model.graph().initializer()) {
+      onnx::TypeProto type;
+      type.mutable_tensor_type()->set_elem_type(initializer.data_type());
+      type.mutable_tensor_type()->mutable_shape();
+      for (const std::int64_t size : initializer.dims())
+        type.mutable_tensor_type()->mutable_shape()->add_dim()->set_dim_value(size);
+      set_type(initializer.name(), type);
+      data_[initializer.name()] = &initializer;
+    }
+    known_.resize(graph.values.size());
+    for (std::size_t v = 0; v < known_.size(); ++v)
+      if (const auto& constant = graph.values[v].constant;
+          constant && (constant->is_uniform() || constant->size_bytes() <= kWorthKnowingBytes))
+        known_[v] = *constant;
+  }
+
+  TypedShapes run() {
+    for (std::size_t n = 0; n < graph_.nodes.size(); ++n) {
+      const Node& node = graph_.nodes[n];
+      check_before_inference(graph_, node, shapes_);
+      infer(node, *model_.mutable_graph()->mutable_node(static_cast<int>(n)));
+      learn(node);
+    }
+    return std::move(shapes_);
+  }
+
+ private:
+  void set_type(const std::string& name, const onnx::TypeProto& type) {
+    onnx::TypeProto& kept = types_[name];
+    kept = type;
+    type_pointers_[name] = &kept;
+    shapes_[name] = typed_shape(type);
+  }
+
+  void infer(const Node& node, onnx::NodeProto& proto) {
+    const onnx::OpSchema* schema =
+        schema_of(proto.op_type(), proto.domain(), opsets_[proto.domain()]);
+    if (!schema) return;
+    using namespace onnx::shape_inference;
+    GraphInferenceContext outer(type_pointers_, opsets_);
+    InferenceContextImpl context(proto, type_pointers_, data_, {}, nullptr, &outer);
+    try {
+      if (schema->has_type_and_shape_inference_function())
+        schema->GetTypeAndShapeInferenceFunction()(context);
+      else if (schema->HasFunction())
+        InferShapeForFunctionNode(*schema->GetFunction(), onnx::OpSchemaRegistry::Instance(),
+                                  context);
+      schema->CheckInputOutputType(context);
+    } catch (const std::exception& error) {
+      throw Error(ADZE_INVALID_ARGUMENT, fmt::format("the inputs of node '{}' ({}) do not fit: {}",
+                                                     node.name, node.op, error.what()));
+    }
+    for (int i = 0; i < proto.output_size(); ++i) {
+      const onnx::TypeProto& type = context.allOutputTypes_[static_cast<std::size_t>(i)];
+      if (!proto.output(i).empty() && type.value_case() != onnx::TypeProto::VALUE_NOT_SET)
+        set_type(proto.output(i), type);
+    }
+  }
+
+  // Computes the node when all it reads is known, for the nodes behind it.
+  void learn(const Node& node) {
+    auto results = compute(node);
+    if (!results) return;
+    for (std::size_t i = 0; i < results->size() && i < node.outputs.size(); ++i) {
+      Tensor& result = (*results)[i];
+      const std::uint32_t output = node.outputs[i];
+      const bool small = result.size_bytes() <= kWorthKnowingBytes;
+      if (output == kNone || (!small && !result.is_uniform())) continue;
+      const std::string& name = graph_.value(output).name;
+      if (small) {
+        onnx::TensorProto& proto = computed_[name];
+        tensor_to_proto(result, name, proto);
+        data_[name] = &proto;
+      }
+      onnx::TypeProto type;
+      type.mutable_tensor_type()->set_elem_type(dtype_to_onnx(result.dtype()));
+      type.mutable_tensor_type()->mutable_shape();
+      for (const std::int64_t size : result.shape())
+        type.mutable_tensor_type()->mutable_shape()->add_dim()->set_dim_value(size);
+      set_type(name, type);
+      known_[output] = std::move(result);
+    }
+  }
+
+  std::optional<std::vector<Tensor>> compute(const Node& node) {
+    if (node.domain.empty() && node.op == "Shape" && node.inputs.size() == 1 &&
+        node.inputs[0] != kNone) {
+      const auto& shape = shapes_[graph_.value(node.inputs[0]).name].shape;
+      const auto rank = shape ? static_cast<std::int64_t>(shape->size()) : 0;
+      const bool whole = attribute_or<std::int64_t>(node, "start", 0) == 0 &&
+                         attribute_or<std::int64_t>(node, "end", rank) == rank;
+      if (!whole || !is_concrete(shape)) return std::nullopt;
+      return std::vector<Tensor>{vector_tensor(*shape)};
+    }
+    std::vector<const Tensor*> inputs;
+    for (const std::uint32_t input : node.inputs) {
+      if (input != kNone && !known_[input]) return std::nullopt;
+      inputs.push_back(input == kNone ? nullptr : &*known_[input]);
+    }
+    if (inputs.empty()) return std::nullopt;
+    return evaluate_node(node, inputs);
+  }
+
+  const Graph& graph_;
+  onnx::ModelProto& model_;
+  std::unordered_map<std::string, int> opsets_;
+  std::unordered_map<std::string, onnx::TypeProto> types_;  // addresses stay while it grows
+  std::unordered_map<std::string, onnx::TypeProto*> type_pointers_;
+  std::unordered_map<std::string, onnx::TensorProto> computed_;
+  std::unordered_map<std::string, const onnx::TensorProto*> data_;
+  std::vector<std::optional<Tensor>> known_;
+  TypedShapes shapes_;
+};
+
+}  // namespace
+
+TypedShapes infer_nodes(const Graph& graph, onnx::ModelProto& model) {
+  return Inference(graph, model).run();
+}
+
+}  // namespace adze::host
