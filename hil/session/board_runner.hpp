@@ -1,6 +1,7 @@
 // A board as a runner: comparison and evaluation treat it like a backend on this machine.
 #pragma once
 
+#include "hil/measure/measurement.hpp"
 #include "hil/session/session.hpp"
 
 namespace adze::hil {
@@ -8,21 +9,31 @@ namespace adze::hil {
 /// Every inference it makes is timed on the board; the times add up over all runs.
 class BoardRunner : public host::Runner {
  public:
-  /// Loads the active bundle. `session` must outlive it; `model` is for name().
-  BoardRunner(BoardSession& session, std::string model);
+  /// Loads the active bundle. `session` must outlive it; `model` is for name(). The first run
+  /// drops its first call and warms up for `warmup_ms`.
+  BoardRunner(BoardSession& session, std::string model, std::int64_t warmup_ms = 200);
   std::string name() const override { return name_; }
   std::vector<host::NamedTensor> run(std::span<const host::Tensor> inputs) override;
   std::vector<host::ProfileRow> profile() override { return session_.profile(); }
 
+  /// Runs the same inputs `repeats` times for their times alone.
+  void measure(std::span<const host::Tensor> inputs, std::int64_t repeats,
+               const BoardSession::Progress& progress = {});
+
   const LoadReply& loaded() const { return loaded_; }
-  /// Of all inferences so far, in order.
-  const std::vector<std::int64_t>& times_ns() const { return times_ns_; }
+  /// Of all inferences so far. Errors: INVALID_ARGUMENT before the first.
+  Measurement measurement() const { return make_measurement(times_ns_, conditions_); }
 
  private:
+  RunResult timed_run(std::span<const host::Tensor> inputs, RunSettings settings,
+                      const BoardSession::Progress& progress);
+
   BoardSession& session_;
   std::string name_;
+  std::int64_t warmup_ms_;
   LoadReply loaded_;
   std::vector<std::int64_t> times_ns_;
+  Conditions conditions_;
 };
 
 }  // namespace adze::hil

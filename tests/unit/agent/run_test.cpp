@@ -82,7 +82,11 @@ TEST_F(Board, is_a_runner) {
   const host::Tensor input = samples({2, 3, 4, 5});
   runner.run(std::span(&input, 1));
   runner.run(std::span(&input, 1));
-  EXPECT_EQ(runner.times_ns().size(), 4u);
+  const Measurement measurement = runner.measurement();
+  EXPECT_EQ(measurement.statistics.n, 4u);
+  EXPECT_TRUE(measurement.conditions.simulated);
+  EXPECT_TRUE(measurement.conditions.first_dropped);
+  EXPECT_GT(measurement.conditions.warmup_count, 0);
 }
 
 TEST_F(Board, run_before_load_is_refused) {

@@ -1,0 +1,170 @@
+// adze validate: flash, run, measure, compare with the emulation, verdict.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "hil/session/validate.hpp"
+#include "host/base/file.hpp"
+#include "host/cli/board_link.hpp"
+#include "host/cli/runner_spec.hpp"
+#include "host/evaluate/evaluate.hpp"
+#include "host/graph/simplify.hpp"
+#include "host/pipeline/board_type.hpp"
+#include "host/pipeline/recipe.hpp"
+#include "host/report/comparison.hpp"
+#include "host/report/report.hpp"
+
+namespace adze::host {
+namespace {
+
+using nlohmann::json;
+
+struct Options {
+  std::filesystem::path model, data, reference, out;
+  std::string board, backend = "drpai";
+  std::uint32_t batch = 64;
+  hil::ValidateOptions how;
+};
+
+/// The same network without rounding: what quantization is judged against when no FP32 model is
+/// given.
+Graph without_quantization(Graph graph) {
+  for (Value& value : graph.values) value.quant.reset();
+  return graph;
+}
+
+json document_of(const hil::ValidateResult& result, const hil::ModelBundle& bundle) {
+  const auto or_null = [](const std::optional<double>& value) {
+    return value ? json(*value) : json(nullptr);
+  };
+  return {{"verdict", result.verdict},
+          {"reasons", result.reasons},
+          {"board", result.board},
+          {"bundle", result.bundle},
+          {"predicted_ms", or_null(bundle.predicted_ms)},
+          {"measured", to_json(result.measured)},
+          {"against_emulated",
+           comparison_document(result.against_emulated, result.samples, result.emulated_verdict)},
+          {"against_fp32",
+           comparison_document(result.against_fp32, result.samples, result.fp32_verdict)},
+          {"metric",
+           {{"name", result.metric},
+            {"emulated", or_null(result.metric_emulated)},
+            {"measured", or_null(result.metric_measured)}}}};
+}
+
+std::string summary(const hil::ValidateResult& result, const hil::ModelBundle& bundle) {
+  const hil::Statistics& s = result.measured.statistics;
+  const hil::Conditions& c = result.measured.conditions;
+  const auto metric = [&](const std::optional<double>& value) {
+    if (!value) return std::string("-");
+    return result.metric == "output_error" ? fmt::format("{:.5g}", *value)
+                                           : fmt::format("{:.2f} %", *value * 100);
+  };
+  std::string text =
+      fmt::format("{}: {} on {}{}, {} samples\n  {}: emulated {}, measured {}\n", result.verdict,
+                  result.bundle.substr(0, 12), c.simulated ? "simulated board " : "board ",
+                  result.board, result.samples, result.metric, metric(result.metric_emulated),
+                  metric(result.metric_measured));
+  text += fmt::format(
+      "  latency: predicted {}, measured{} median {:.4f} ms ({:.4f} to {:.4f}), n {}, p99 {}\n",
+      bundle.predicted_ms ? fmt::format("{:.4f} ms", *bundle.predicted_ms) : "-",
+      c.simulated ? " (simulated)" : "", s.median, s.ci95_low, s.ci95_high, s.n,
+      s.p99 ? fmt::format("{:.4f} ms", *s.p99) : "n too small");
+  for (const auto& [name, outputs] :
+       {std::pair{"emulation", &result.against_emulated}, {"FP32", &result.against_fp32}})
+    for (const OutputComparison& output : *outputs)
+      text += fmt::format(
+          "  against {}: '{}' {}\n", name, output.name,
+          output.identical()
+              ? "identical"
+              : fmt::format("differs in {:.4f} % of elements, SQNR {} dB, same top-1 {}",
+                            output.mismatch_share * 100,
+                            output.sqnr_db ? fmt::format("{:.2f}", *output.sqnr_db) : "-",
+                            output.top1_agreement
+                                ? fmt::format("{:.2f} %", *output.top1_agreement * 100)
+                                : "-"));
+  for (const std::string& reason : result.reasons) text += "  FAIL: " + reason + "\n";
+  if (c.lab && result.signed_by.empty()) text += "  the board takes unsigned bundles (lab mode)\n";
+  return text;
+}
+
+json document_in(const std::filesystem::path& file) {
+  return std::filesystem::exists(file) ? json::parse(read_text_file(file)) : json();
+}
+
+/// validate.json, and the report of the optimization in the same folder with it.
+void write_results(const std::filesystem::path& folder, const json& document) {
+  write_file(folder / "validate.json", document.dump(2) + "\n");
+  const json metrics = document_in(folder / "metrics.json"),
+             timings = document_in(folder / "timings.json");
+  write_file(folder / "report.html", render_report({metrics, timings, document}));
+}
+
+void validate_model(Options options, Context& context) {
+  const DataSpec spec = parse_data_file(options.data);
+  const Graph graph = load_simplified(options.model);
+  const auto dataset = open_dataset(spec, input_specs(graph));
+  options.how.metric = options.how.metric.empty() ? metric_of(spec, *dataset) : options.how.metric;
+  options.how.batch = options.batch;
+  options.how.model = options.model.filename().string();
+
+  auto session = hil::BoardSession::open(options.board);
+  const std::string board_type = session.board().board_type;
+  const std::vector<std::int64_t> first{0};
+  const hil::ModelBundle bundle = bundle_of(context, options.model, graph, options.backend,
+                                            board_type, /*batch=*/1, dataset->batch(first));
+  const OpenedRunner emulated = open_runner(context, options.backend + ":" + options.model.string(),
+                                            board_type, options.batch);
+  const Graph exact =
+      options.reference.empty() ? without_quantization(graph) : load_simplified(options.reference);
+  BackendRunner fp32(context.registry().find("cpu"), {}, exact, "cpu", context.call_options(),
+                     {.batch = options.batch});
+  hil::ValidateResult result;
+  {
+    ProgressBar bar(context, "validate on " + options.board);
+    result = hil::validate(session, bundle.bytes, *emulated.runner, fp32, *dataset, options.how,
+                           board_progress(bar));
+  }
+  const json document = document_of(result, bundle);
+  if (!options.out.empty()) write_results(options.out, document);
+  if (result.verdict == "FAIL") context.exit = Exit::failed;
+  context.result(document, summary(result, bundle));
+}
+
+}  // namespace
+
+void add_validate(CLI::App& app, Context& context) {
+  auto* command =
+      app.add_subcommand("validate", "Is the model on the board what it was on the host?");
+  const auto options = std::make_shared<Options>();
+  command->add_option("model", options->model, "ONNX file")->required();
+  command->add_option("--board", options->board, "usb:SERIAL, sim:ID, unix:PATH or an id")
+      ->required();
+  command->add_option("--data", options->data, "TOML file with a [data] table")->required();
+  command->add_option("--reference", options->reference,
+                      "FP32 model to compare with (default: the model without its quantization)");
+  command->add_option("-o,--output", options->out,
+                      "Folder for validate.json and report.html, as optimize wrote it");
+  command->add_option("--backend", options->backend, "Backend that compiles and emulates")
+      ->capture_default_str();
+  command->add_option("--samples", options->how.samples, "Use only the first N samples (0: all)");
+  command->add_option("--metric", options->how.metric, "Default: of the data");
+  command->add_option("--batch", options->batch, "Samples sent at a time")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
+  command
+      ->add_option("--min-agreement", options->how.min_agreement,
+                   "FAIL when a smaller share of samples has the emulation's top-1")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command
+      ->add_option("--min-sqnr", options->how.min_sqnr_db,
+                   "FAIL when an output that is no classifier's has less, in dB")
+      ->capture_default_str();
+  command->add_option("--max-latency-ms", options->how.max_latency_ms,
+                      "FAIL when the median is longer");
+  command->callback([options, &context] { validate_model(*options, context); });
+}
+
+}  // namespace adze::host
