@@ -37,6 +37,7 @@ int run(int argc, char** argv) {
   add_optimize(app, context);
   add_evaluate(app, context);
   add_compare(app, context);
+  add_plugin(app, context);
   add_bundle(app, context);
   add_board(app, context);
   add_validate(app, context);
