@@ -1,6 +1,7 @@
 // The numbers behind "quantized": one definition of rounding and saturation for all operators.
 //
 // Quantize      v = x / scale; v limited to [low - zero, high - zero]; q = round(v) + zero
+//               (constants once, in double)
 // Dequantize    x = float(q - zero) * scale
 // Requantize    v = float(accumulator) * ((scale_x * scale_w) / scale_y); then as in quantize
 // Bias          round_half_even(double(bias) / double(scale_x * scale_w)), saturated to int32

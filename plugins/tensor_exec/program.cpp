@@ -76,19 +76,18 @@ std::size_t scale_index(const Quantization& quantization, std::size_t element, s
 }
 
 Constant quantize_constant(std::span<const float> source, const Shape& shape,
-                           const Quantization& quantization, Rounding rounding) {
+                           const Quantization& quantization) {
   Constant constant;
   constant.dtype = storage_of(quantization);
   constant.bytes.resize(source.size() * size_of(constant.dtype));
   const std::size_t inner = quantization.axis < 0 ? 1 : inner_of(shape, quantization.axis);
   for (std::size_t i = 0; i < source.size(); ++i) {
     const std::size_t at = scale_index(quantization, i, inner);
-    const float v = source[i] / quantization.scale[at];
-    const double rounded = rounding == Rounding::half_even
-                               ? std::nearbyint(static_cast<double>(v))
-                               : std::floor(static_cast<double>(v) + 0.5);
-    const double q = std::clamp<double>(rounded + quantization.zero_point[at], quantization.low(),
-                                        quantization.high());
+    // In double and half to even, as when the model is saved, whatever the board's rounding of
+    // activations: constants near a tie must become the same integers.
+    const double v = static_cast<double>(source[i]) / static_cast<double>(quantization.scale[at]);
+    const double q = std::clamp<double>(std::nearbyint(v) + quantization.zero_point[at],
+                                        quantization.low(), quantization.high());
     switch (constant.dtype) {
       case DType::i8:
         store<std::int8_t>(constant.bytes, i, q);
@@ -106,7 +105,7 @@ Constant quantize_constant(std::span<const float> source, const Shape& shape,
   return constant;
 }
 
-void copy_contents(const adze_value& value, Rounding rounding, Contents contents, Value& copy) {
+void copy_contents(const adze_value& value, Contents contents, Value& copy) {
   copy.dtype = dtype_of(value.code, value.bits);
   if (value.rank < 0)
     throw Error(ADZE_UNIMPLEMENTED, "its shape is not known before the model runs");
@@ -125,18 +124,18 @@ void copy_contents(const adze_value& value, Rounding rounding, Contents contents
   if (contents == Contents::small && bytes > kSmallConstantBytes) {
     copy.omitted = true;
   } else if (copy.quantization && copy.dtype == DType::f32) {
-    copy.constant = quantize_constant(adze::f32(&tensor), copy.shape, *copy.quantization, rounding);
+    copy.constant = quantize_constant(adze::f32(&tensor), copy.shape, *copy.quantization);
   } else {
     const auto* data = static_cast<const std::byte*>(tensor.data) + tensor.byte_offset;
     copy.constant = Constant{copy.dtype, {data, data + bytes}};
   }
 }
 
-Value copy_value(const adze_value& value, Rounding rounding, Contents contents) {
+Value copy_value(const adze_value& value, Contents contents) {
   Value copy;
   copy.name = value.name;
   try {
-    copy_contents(value, rounding, contents, copy);
+    copy_contents(value, contents, copy);
   } catch (const Error& error) {
     copy.problem = "value '" + copy.name + "': " + error.what();
     copy.shape.clear();
@@ -292,7 +291,7 @@ Program make_program(const adze_graph& graph, Rounding rounding, Contents conten
   Program program;
   program.rounding = rounding;
   for (std::uint32_t i = 0; i < graph.value_count; ++i)
-    program.values.push_back(copy_value(*graph.values[i], rounding, contents));
+    program.values.push_back(copy_value(*graph.values[i], contents));
   for (std::uint32_t i = 0; i < graph.node_count; ++i)
     program.nodes.push_back(copy_node(*graph.nodes[i]));
   program.inputs.assign(graph.inputs, graph.inputs + graph.input_count);
