@@ -38,6 +38,7 @@ enum class Slot : std::size_t {
   release_value = 96,
   release_tensor_info = 99,
   release_session_options = 100,
+  add_session_config_entry = 130,
 };
 
 constexpr int kAllOptimizations = 99, kWarnings = 2, kFloat = 1;
@@ -115,6 +116,9 @@ OrtSession::OrtSession(const std::filesystem::path& library, const std::filesyst
   ort.call(Slot::set_intra_op_threads, ort.options, threads);
   ort.call(Slot::set_inter_op_threads, ort.options, 1);
   ort.call(Slot::set_graph_optimization_level, ort.options, kAllOptimizations);
+  // Without VNNI its u8 x s8 kernels add pairs of products in saturating 16 bits and give wrong
+  // sums; this makes it shift the weights to u8 there, which is exact.
+  ort.call(Slot::add_session_config_entry, ort.options, "session.x64quantprecision", "1");
   ort.call(Slot::create_session, ort.env, model.c_str(), ort.options, &ort.session);
   ort.call(Slot::create_cpu_memory, 0, 0, &ort.memory);
   ort.input_names = ort.names(Slot::input_count, Slot::input_name);

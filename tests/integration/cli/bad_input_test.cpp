@@ -1,0 +1,144 @@
+// Wrong input: exit code 2, one message that says what, on what, why, and nothing half-written.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "tests/integration/process.hpp"
+
+namespace adze::test {
+namespace {
+
+using testing::HasSubstr;
+namespace fs = std::filesystem;
+
+class BadInput : public testing::Test {
+ protected:
+  BadInput() : folder_(fs::temp_directory_path() / ("adze-cli-" + std::to_string(getpid()))) {
+    fs::create_directories(folder_);
+  }
+  ~BadInput() override { fs::remove_all(folder_); }
+
+  fs::path write(const std::string& name, const std::string& contents) {
+    std::ofstream(folder_ / name, std::ios::binary) << contents;
+    return folder_ / name;
+  }
+  static std::string model() {
+    return (source_dir() / "fixtures/models/fmnist_resnet10.onnx").string();
+  }
+  static std::string recipe_text() {
+    return "[model]\npath = \"" + model() +
+           "\"\n[data]\nsource = \"idx\"\n"
+           "images = \"/usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz\"\n"
+           "labels = \"/usr/share/datasets/fashion-mnist/t10k-labels-idx1-ubyte.gz\"\n";
+  }
+  // The command must fail with this exit code and say all of `texts` on stderr, nothing on stdout.
+  static void expect_refused(const std::vector<std::string>& arguments, int exit_code,
+                             const std::vector<std::string>& texts) {
+    const Outcome outcome = adze(arguments);
+    EXPECT_EQ(outcome.exit_code, exit_code) << outcome.err;
+    EXPECT_EQ(outcome.out, "");
+    for (const std::string& text : texts) EXPECT_THAT(outcome.err, HasSubstr(text));
+  }
+
+  fs::path folder_;
+};
+
+TEST_F(BadInput, no_command_is_usage) { EXPECT_EQ(adze({}).exit_code, 2); }
+
+TEST_F(BadInput, unknown_option_is_usage) {
+  const Outcome outcome = adze({"inspect", model(), "--frobnicate"});
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("--frobnicate"));
+}
+
+TEST_F(BadInput, missing_model_is_named) {
+  expect_refused({"inspect", "/nowhere/model.onnx"}, 2, {"/nowhere/model.onnx"});
+}
+
+TEST_F(BadInput, text_is_no_model) {
+  expect_refused({"inspect", write("a.onnx", "this is not a model\n").string()}, 2, {"a.onnx"});
+}
+
+TEST_F(BadInput, empty_file_is_no_model) {
+  expect_refused({"inspect", write("empty.onnx", "").string()}, 2, {"empty.onnx", "empty"});
+}
+
+TEST_F(BadInput, truncated_model_is_refused) {
+  std::ifstream file(model(), std::ios::binary);
+  std::string bytes((std::istreambuf_iterator<char>(file)), {});
+  ASSERT_GT(bytes.size(), 1000u);
+  expect_refused({"inspect", write("cut.onnx", bytes.substr(0, bytes.size() / 2)).string()}, 2,
+                 {"cut.onnx"});
+}
+
+TEST_F(BadInput, a_folder_is_no_model) {
+  expect_refused({"inspect", folder_.string()}, 2, {folder_.string()});
+}
+
+TEST_F(BadInput, recipe_with_an_unknown_key_names_place_and_nearest) {
+  const auto recipe = write("r.toml", recipe_text() +
+                                          "[[stage]]\nuse = \"adze.prune.magnitude\"\n"
+                                          "sparsty = 0.7\n");
+  expect_refused({"optimize", recipe.string(), "-o", (folder_ / "out").string()}, 2,
+                 {"r.toml:9:", "sparsty", "sparsity"});
+  EXPECT_FALSE(fs::exists(folder_ / "out/optimized.onnx"));
+}
+
+TEST_F(BadInput, recipe_with_a_wrong_type_names_the_place) {
+  const auto recipe = write("r.toml", "[model]\npath = 3\n");
+  expect_refused({"optimize", recipe.string(), "-o", (folder_ / "out").string()}, 2, {"r.toml:2:"});
+}
+
+TEST_F(BadInput, recipe_that_is_not_toml_names_the_place) {
+  const auto recipe = write("r.toml", "[model\npath = 'x'\n");
+  expect_refused({"optimize", recipe.string(), "-o", (folder_ / "out").string()}, 2, {"r.toml:1:"});
+}
+
+TEST_F(BadInput, recipe_with_a_missing_file_names_it) {
+  const auto recipe = write("r.toml", "[model]\npath = \"gone.onnx\"\n");
+  expect_refused({"optimize", recipe.string(), "-o", (folder_ / "out").string()}, 2, {"gone.onnx"});
+}
+
+TEST_F(BadInput, unknown_component_suggests_the_nearest) {
+  const auto recipe = write("r.toml", recipe_text() + "[[stage]]\nuse = \"adze.prune.magnitud\"\n");
+  expect_refused({"optimize", recipe.string(), "-o", (folder_ / "out").string()}, 2,
+                 {"adze.prune.magnitude"});
+}
+
+TEST_F(BadInput, sparsity_out_of_range_is_refused) {
+  const auto recipe = write("r.toml", recipe_text() +
+                                          "[[stage]]\nuse = \"adze.prune.magnitude\"\n"
+                                          "sparsity = 1.5\n");
+  expect_refused({"optimize", recipe.string(), "-o", (folder_ / "out").string()}, 2, {"sparsity"});
+  EXPECT_FALSE(fs::exists(folder_ / "out/optimized.onnx"));
+}
+
+TEST_F(BadInput, unknown_board_type_lists_those_there_are) {
+  expect_refused({"estimate", model(), "--board-type", "rzv9"}, 2, {"rzv9", "rzv2h"});
+}
+
+TEST_F(BadInput, what_if_without_a_share_says_how_to_write_it) {
+  expect_refused({"estimate", model(), "--what-if", "sparsity=seventy"}, 2, {"sparsity=0.7"});
+}
+
+TEST_F(BadInput, a_board_that_is_not_there_is_a_rig_fault) {
+  expect_refused({"board", "info", "sim:no-such-board"}, 75, {"no-such-board"});
+}
+
+TEST_F(BadInput, a_plugin_that_is_not_elf_is_named_and_left_out) {
+  write("bad.so", "not a shared library");
+  const Outcome outcome = adze({"--plugin-path", folder_.string(), "plugin", "list"});
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_THAT(outcome.err, HasSubstr("bad.so"));
+  EXPECT_THAT(outcome.out, HasSubstr("adze.cpu"));
+}
+
+TEST_F(BadInput, full_disk_leaves_no_partial_output) {
+  const Outcome outcome =
+      adze({"optimize", write("r.toml", recipe_text()).string(), "-o", "/dev/full/out"});
+  EXPECT_EQ(outcome.exit_code, 2) << outcome.err;
+}
+
+}  // namespace
+}  // namespace adze::test

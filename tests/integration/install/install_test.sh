@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# install_test.sh <source> <build> <cmake>: installs into a staging folder and uses nothing else.
+set -euo pipefail
+source=$1 build=$2 cmake=$3
+stage=$(mktemp -d)
+trap 'rm -rf "$stage"' EXIT
+
+"$cmake" --install "$build" --prefix "$stage/root" >"$stage/install.log" || { cat "$stage/install.log"; exit 1; }
+for file in bin/adze bin/adze-worker bin/adze-agent lib/adze/plugins/adze_cpu.so share/adze/boards/rzv2h.toml \
+            include/adze/adze.h lib/cmake/AdzeSDK/AdzeSDKConfig.cmake; do
+  [ -e "$stage/root/$file" ] || { echo "not installed: $file"; exit 1; }
+done
+
+# The build's own folders must not be needed: the copy runs from another place.
+cp -r "$stage/root" "$stage/moved" && rm -rf "$stage/root"
+cp "$source/fixtures/models/fmnist_resnet10.onnx" "$stage/model.onnx"
+"$stage/moved/bin/adze" inspect "$stage/model.onnx" --json | grep -q '"rzv2h"'
+"$stage/moved/bin/adze" plugin list | grep -q adze.prune.magnitude
+
+# A third party's plugin, built against the installed SDK only.
+mkdir "$stage/plugin"
+cp "$source/tests/integration/install/plugin/"* "$stage/plugin/"
+"$cmake" -S "$stage/plugin" -B "$stage/plugin/build" -G Ninja -DCMAKE_PREFIX_PATH="$stage/moved" >/dev/null
+"$cmake" --build "$stage/plugin/build" >/dev/null
+"$stage/moved/bin/adze" --plugin-path "$stage/plugin/build" plugin list | grep -q org.example.magnitude
+echo "installed tree: works from another place, and a plugin builds against it"
