@@ -1,6 +1,7 @@
 #include "host/cli/runner_spec.hpp"
 
 #include "host/abi/backend.hpp"
+#include "host/cli/board_link.hpp"
 #include "host/pipeline/board_type.hpp"
 
 namespace adze::host {
@@ -13,6 +14,19 @@ OpenedRunner open_runner(Context& context, const std::string& spec, const std::s
                                            "' names no runner: write cpu:MODEL, drpai:MODEL or "
                                            "another backend's id before the colon");
   const std::string id = spec.substr(0, colon);
+  if (id == "board") {  // board:sim:ID:MODEL: the address may have a colon of its own
+    const std::size_t last = spec.rfind(':');
+    if (last == colon || !extra_outputs.empty())
+      throw Error(ADZE_INVALID_ARGUMENT,
+                  last == colon ? "'" + spec + "' names no model: write board:ID:MODEL"
+                                : "a board shows the model's outputs only, not layers; compare "
+                                  "layers on the emulation (drpai:MODEL)");
+    OpenedRunner opened;
+    opened.graph = load_simplified(spec.substr(last + 1));
+    opened.runner = open_board_runner(context, spec.substr(colon + 1, last - colon - 1),
+                                      spec.substr(last + 1), opened.graph);
+    return opened;
+  }
   const Component backend = context.registry().find(id);
   if (backend.kind() != ComponentKind::backend)
     throw Error(ADZE_INVALID_ARGUMENT, "'" + id + "' is a " + kind_name(backend.kind()) +
