@@ -40,6 +40,17 @@ double parse_what_if(const std::string& text) {
   return value;
 }
 
+// How far off a prediction may be, as the board type says of its own fit.
+double interval_factor(const std::string& board_type) {
+  const Facts facts = load_facts(board_type);
+  const auto found = facts.find("cost.interval_factor");
+  const double* factor = found == facts.end() ? nullptr : std::get_if<double>(&found->second);
+  if (!factor || !(*factor >= 1))
+    throw Error(ADZE_INVALID_ARGUMENT, "board type '" + board_type +
+                                           "' lacks cost.interval_factor, a number of at least 1");
+  return *factor;
+}
+
 void estimate_model(const Options& options, Context& context) {
   const Graph graph = load_simplified(options.model);
   const Component backend = context.registry().find("adze.drpai");
@@ -81,21 +92,16 @@ void estimate_model(const Options& options, Context& context) {
                fmt::format("{:.2f}", saved * 1000)});
   }
   const double share = total > 0 ? pruned_away / total : 0;
-  // No error of this first latency model has been measured yet, so the interval is the
-  // rounding-free figure itself widened by the error of the published straight-line fit, a factor
-  // of about 1.85.
-  constexpr double kErrorFactor = 1.85;
-  json document = {{"board_type", options.board_type},
-                   {"latency_ms", total},
-                   {"latency_low_ms", total / kErrorFactor},
-                   {"latency_high_ms", total * kErrorFactor},
-                   {"prunable_share", share},
-                   {"layers", layers}};
+  const double factor = interval_factor(options.board_type);
+  json document = {{"board_type", options.board_type}, {"latency_ms", total},
+                   {"latency_low_ms", total / factor}, {"latency_high_ms", total * factor},
+                   {"prunable_share", share},          {"layers", layers}};
   std::string text =
       table.str() + fmt::format(
-                        "\npredicted on {}: {:.4g} ms (not verified on hardware); pruning can "
+                        "\npredicted on {}: {:.4g} ms, between {:.4g} and {:.4g} (not verified on "
+                        "hardware); pruning can "
                         "touch {:.1f} % of it\n",
-                        options.board_type, total, share * 100);
+                        options.board_type, total, total / factor, total * factor, share * 100);
   if (options.sparsity) {
     document["what_if"] = {{"sparsity", asked}, {"latency_ms", total_asked}};
     text += fmt::format("with {:.0f} % sparsity in every layer that can be pruned: {:.4g} ms\n",

@@ -5,6 +5,7 @@
 
 #include "host/base/log.hpp"
 #include "host/cli/command.hpp"
+#include "host/cli/results_table.hpp"
 #include "host/pipeline/artifacts.hpp"
 #include "host/pipeline/optimize.hpp"
 #include "host/report/report.hpp"
@@ -19,29 +20,6 @@ struct Options {
   std::optional<std::uint64_t> seed;
   std::int64_t samples = 0;
 };
-
-std::string metric_text(const Measured& measured) {
-  return measured.metric == "output_error" ? fmt::format("{:.5g}", measured.value)
-                                           : fmt::format("{:.2f} %", measured.value * 100);
-}
-
-std::string summary(const OptimizeResult& result, const std::filesystem::path& out) {
-  Table table({"step", "run by", result.baseline.metric, "sparsity"});
-  table.row({"as loaded", result.baseline.backend, metric_text(result.baseline), ""});
-  for (const StageResult& stage : result.stages)
-    table.row({stage.use, stage.measured.backend, metric_text(stage.measured),
-               fmt::format("{:.2f} %", stage.sparsity * 100)});
-  std::string text =
-      table.str() + fmt::format(
-                        "\npredicted on {}: {:.4g} ms -> {:.4g} ms (not verified on hardware)\n"
-                        "size: {} -> {} bytes\n",
-                        result.board_type, result.before_ms, result.after_ms, result.before_bytes,
-                        result.onnx.size());
-  if (result.max_drop)
-    text += fmt::format("{}: {:.2f} points lost, {:.2f} allowed\n",
-                        result.passed ? "accepted" : "NOT ACCEPTED", result.drop, *result.max_drop);
-  return text + fmt::format("written to {}\n", out.string());
-}
 
 void run(const Recipe& recipe, const Options& options, Context& context) {
   OptimizeResult result;
@@ -65,7 +43,11 @@ void run(const Recipe& recipe, const Options& options, Context& context) {
   const nlohmann::json metrics = metrics_json(result), timings = timings_json(result), none;
   write_artifacts(result, options.out, {{"report.html", render_report({metrics, timings, none})}});
   if (!result.passed) context.exit = Exit::failed;
-  context.result(metrics, summary(result, options.out));
+  std::string text = results_table(metrics, none);
+  if (result.max_drop)
+    text += fmt::format("{}: {:.2f} points lost, {:.2f} allowed\n",
+                        result.passed ? "accepted" : "NOT ACCEPTED", result.drop, *result.max_drop);
+  context.result(metrics, text + fmt::format("written to {}\n", options.out.string()));
 }
 
 // "name=value": true, false, a number, or text.

@@ -6,6 +6,7 @@
 #include "hil/session/validate.hpp"
 #include "host/base/file.hpp"
 #include "host/cli/board_link.hpp"
+#include "host/cli/results_table.hpp"
 #include "host/cli/runner_spec.hpp"
 #include "host/evaluate/evaluate.hpp"
 #include "host/graph/simplify.hpp"
@@ -94,11 +95,13 @@ json document_in(const std::filesystem::path& file) {
 }
 
 /// validate.json, and the report of the optimization in the same folder with it.
-void write_results(const std::filesystem::path& folder, const json& document) {
+/// Returns the table of both.
+std::string write_results(const std::filesystem::path& folder, const json& document) {
   write_file(folder / "validate.json", document.dump(2) + "\n");
   const json metrics = document_in(folder / "metrics.json"),
              timings = document_in(folder / "timings.json");
   write_file(folder / "report.html", render_report({metrics, timings, document}));
+  return metrics.is_null() ? "" : "\n" + results_table(metrics, document);
 }
 
 void validate_model(Options options, Context& context) {
@@ -127,9 +130,10 @@ void validate_model(Options options, Context& context) {
                            board_progress(bar));
   }
   const json document = document_of(result, bundle);
-  if (!options.out.empty()) write_results(options.out, document);
+  std::string text = summary(result, bundle);
+  if (!options.out.empty()) text += write_results(options.out, document);
   if (result.verdict == "FAIL") context.exit = Exit::failed;
-  context.result(document, summary(result, bundle));
+  context.result(document, text);
 }
 
 }  // namespace

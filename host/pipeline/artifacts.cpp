@@ -55,6 +55,7 @@ json metrics_json(const OptimizeResult& result) {
     json step = measured_json(stage.measured);
     step["name"] = stage.use;
     step["sparsity"] = stage.sparsity;
+    step["agreement"] = stage.measured.agreement ? json(*stage.measured.agreement) : json();
     steps.push_back(std::move(step));
   }
   for (const LayerResult& layer : result.layers) {

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <functional>
 #include <memory>
+#include <numeric>
 
 #include "host/abi/backend.hpp"
 #include "host/base/error.hpp"
@@ -31,6 +33,13 @@ constexpr double kWorthwhileSparsity = 0.7;
 bool is_quantized(const Graph& graph) {
   return std::any_of(graph.values.begin(), graph.values.end(),
                      [](const Value& value) { return value.quant.has_value(); });
+}
+
+std::optional<double> share_of_equal(const std::vector<std::int64_t>& a,
+                                     const std::vector<std::int64_t>& b) {
+  if (a.empty() || a.size() != b.size()) return std::nullopt;
+  return std::inner_product(a.begin(), a.end(), b.begin(), 0.0, std::plus<>(), std::equal_to<>()) /
+         static_cast<double>(a.size());
 }
 
 class Optimizer {
@@ -116,7 +125,9 @@ class Optimizer {
     const Evaluation evaluation =
         evaluate(*runner, *evaluation_, metric, options_.samples, reference.get(), options_.batch,
                  [&](double fraction) { report(step, fraction, runner->name()); });
-    return {evaluation.metric, evaluation.value, runner->name()};
+    if (loaded_predictions_.empty()) loaded_predictions_ = evaluation.predictions;
+    return {evaluation.metric, evaluation.value, runner->name(),
+            share_of_equal(evaluation.predictions, loaded_predictions_)};
   }
 
   void run_stage(const Stage& stage) {
@@ -210,7 +221,7 @@ class Optimizer {
   Graph graph_, dense_;
   Prediction before_;
   std::unique_ptr<Dataset> evaluation_, calibration_;
-  std::vector<std::int64_t> calibration_indices_;
+  std::vector<std::int64_t> calibration_indices_, loaded_predictions_;
   OptimizeResult result_;
 };
 

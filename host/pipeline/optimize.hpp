@@ -27,6 +27,8 @@ struct Measured {
   std::string metric;
   double value = 0;  ///< top-k: share 0..1
   std::string backend;
+  /// Share of samples with the same top-1 as the model as loaded; nullopt without labels.
+  std::optional<double> agreement;
 };
 
 struct StageResult {

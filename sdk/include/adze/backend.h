@@ -50,7 +50,8 @@ typedef struct adze_compile {
   const char* work_dir;          /* empty folder, writable, kept until the executable is released */
 } adze_compile;
 
-/* "What would it cost if": one node changed, the rest as shown. Since 1.0 */
+/* "What would it cost if": a question that names a node asks for that node's latency with the
+ * change and the rest as shown; ADZE_NONE asks for the whole model's. Since 1.0 */
 typedef struct adze_what_if {
   uint32_t struct_size, node;               /* ADZE_NONE: the whole model as shown */
   double sparsity;                          /* share of zero weights, 0..1 */
