@@ -169,6 +169,23 @@ TEST(BadModel, weight_for_other_channels_names_the_node) {
                  AllOf(HasSubstr("'conv'"), HasSubstr("4x5x3x3"), HasSubstr("3 are needed")));
 }
 
+// libonnx reads past the end of the shape of such a weight.
+TEST(BadModel, weight_of_another_rank_names_the_node) {
+  ModelBuilder builder;
+  builder.input("x", {1, 3, 8, 8, 8}).output("y", {1, 4, 6, 6, 6}).ramp("w", {4, 3, 3});
+  builder.node("Conv", {"x", "w"}, {"y"}, "conv");
+  expect_refused(builder, ADZE_INVALID_ARGUMENT, AllOf(HasSubstr("'conv'"), HasSubstr("4x3x3")));
+}
+
+TEST(BadModel, stride_of_zero_names_the_node) {
+  ModelBuilder builder;
+  builder.input("x", {1, 3, 8, 8}).output("y", {1, 3, 4, 4});
+  builder.node("MaxPool", {"x"}, {"y"}, "pool")
+      .attribute("kernel_shape", std::vector<std::int64_t>{2, 2})
+      .attribute("strides", std::vector<std::int64_t>{0, 2});
+  expect_refused(builder, ADZE_INVALID_ARGUMENT, AllOf(HasSubstr("'pool'"), HasSubstr("strides")));
+}
+
 TEST(BadModel, addition_that_does_not_broadcast_names_the_node) {
   ModelBuilder builder;
   builder.input("x", {1, 3, 8, 8}).output("y", {1, 3, 8, 8}).ramp("b", {1, 4, 1, 1});
