@@ -36,8 +36,7 @@ inline std::vector<std::byte> bytes_of(const std::vector<float>& values) {
 inline std::vector<std::byte> echo_bundle(const std::string& mode, std::size_t ballast = 0,
                                           const std::string& board_type = "rzv2h") {
   const TensorSpec in{.name = "x", .dtype = host::DType::f32, .shape = {1, 2}, .batch_axis = 0};
-  TensorSpec out = in;
-  out.name = "y";
+  const TensorSpec out{.name = "y", .dtype = in.dtype, .shape = in.shape, .batch_axis = 0};
   std::vector<std::byte> weights(ballast);
   for (std::size_t i = 0; i < ballast; ++i) weights[i] = std::byte(i * 13 & 255);
   return make_bundle({.board_type = board_type,
