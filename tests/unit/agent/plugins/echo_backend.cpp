@@ -19,6 +19,12 @@ constexpr adze_param kParams[] = {
 
 double g_factor = 2;
 
+/// As without a sanitizer, which would report the signal and exit instead.
+void crash() {
+  ::signal(SIGSEGV, SIG_DFL);
+  ::raise(SIGSEGV);
+}
+
 adze_status create(adze_call* call, void** out_self) noexcept {
   g_factor = call->arguments[0]->f64[0];
   *out_self = nullptr;
@@ -38,7 +44,7 @@ adze_status load(void*, adze_call* call, const char* dir, void** out_executable)
     Echo echo;
     std::getline(std::ifstream(std::string(dir) + "/mode"), echo.mode);
     if (echo.mode == "bad") throw adze::Error(ADZE_DATA_LOSS, "the mode is bad");
-    if (echo.mode == "crash_load") ::raise(SIGSEGV);
+    if (echo.mode == "crash_load") crash();
     *out_executable = new Echo(echo);
   });
 }
@@ -52,7 +58,7 @@ adze_status run(void* executable, adze_call* call, const adze_tensor* const* inp
     if (!x.empty() && x[0] != 1) {
       if (mode == "crash") {
         std::fprintf(stderr, "echo: about to crash\n");
-        ::raise(SIGSEGV);
+        crash();
       }
       if (mode == "exit") ::_exit(3);
       if (mode == "hang") ::sleep(3600);
