@@ -87,7 +87,7 @@ TEST_F(UsbBoard, is_found_by_its_serial_flashed_and_runs_samples) {
   const auto outputs = runner.run(std::span(&input, 1));
   ASSERT_EQ(outputs.size(), 1U);
   EXPECT_THAT(outputs[0].tensor.as<float>(), testing::ElementsAre(4, 6, 8, 10, 12, 14));
-  EXPECT_EQ(runner.times_ns().size(), 3U);
+  EXPECT_EQ(runner.measurement().statistics.n, 3U);
 }
 
 TEST_F(UsbBoard, is_free_for_the_next_session_at_once) {
