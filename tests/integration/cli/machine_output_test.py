@@ -5,10 +5,12 @@ Usage: machine_output_test.py <adze> <source folder>. Machine output is a contra
 others rely on must not change its name, type or range unseen.
 """
 import json
+import os
 import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 
 import jsonschema
 
@@ -23,8 +25,12 @@ def schema(name):
     return document
 
 
+def run(*arguments):
+    return subprocess.run([adze, "--json", *arguments], capture_output=True, text=True, timeout=250)
+
+
 def check(name, *arguments):
-    done = subprocess.run([adze, "--json", *arguments], capture_output=True, text=True, timeout=250)
+    done = run(*arguments)
     assert done.returncode == 0, f"{name}: exit code {done.returncode}: {done.stderr}"
     document = json.loads(done.stdout)
     jsonschema.validate(document, schema(name))
@@ -43,6 +49,27 @@ check("plugin_list", "plugin", "list")
 
 with tempfile.TemporaryDirectory() as folder:
     check("metrics", "optimize", recipe, "-o", folder)
+    optimized = str(pathlib.Path(folder, "optimized.onnx"))
+    os.environ["XDG_RUNTIME_DIR"] = folder  # boards of this test only
+    board = subprocess.Popen([adze, "board", "sim", "contract", "--root", f"{folder}/board"])
+    try:
+        for _ in range(100):
+            if "sim:contract" in run("board", "list").stdout:
+                break
+            time.sleep(0.1)
+        validated = check("validate", "validate", optimized, "--board", "sim:contract", "--data", recipe,
+                          "--reference", model, "--samples", "100", "-o", folder)
+        assert validated["verdict"] == "PASS"
+        assert validated["measured"]["conditions"]["simulated"] is True
+        assert validated["against_emulated"]["outputs"][0]["mismatch_share"] == 0
+        check("board_bench", "board", "bench", "sim:contract", "--samples", "50")
+    finally:
+        board.kill()
+        board.wait()
+    gone = run("board", "info", "sim:contract")
+    assert gone.returncode == 75 and gone.stdout == "" and "contract" in gone.stderr, gone
+    print("a board that is gone: exit code 75")
+    assert "simulated" in pathlib.Path(folder, "report.html").read_text()
     for name in ("metrics", "timings", "edits"):
         jsonschema.validate(json.loads(pathlib.Path(folder, f"{name}.json").read_text()), schema(name))
         print(f"{name}.json: ok")
