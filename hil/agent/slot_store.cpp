@@ -82,7 +82,7 @@ SlotStore::SlotStore(Options options)
     : options_(std::move(options)),
       staging_(options_.root / "slot.new"),
       slots_(options_.root / "slots") {
-  fs::create_directories(slots_);
+  host::require_writable_folder(slots_);
   lock_ = open_or_fault(options_.root / "lock", O_RDWR | O_CREAT, 0600);
   if (::flock(lock_.get(), LOCK_EX | LOCK_NB))
     throw Error(ADZE_ALREADY_EXISTS, "another agent uses the folder '" + options_.root.string() +

@@ -104,6 +104,19 @@ void write_file(const std::filesystem::path& path, std::span<const std::byte> by
   if (parent.get() >= 0) ::fsync(parent.get());
 }
 
+void require_writable_folder(const std::filesystem::path& folder) {
+  if (folder.empty())
+    throw Error(ADZE_INVALID_ARGUMENT, "the name of the folder for the results is empty");
+  std::error_code made;
+  std::filesystem::create_directories(folder, made);
+  if (made) fail("create folder", folder, made.value());
+  std::string name = (folder / ".adze-XXXXXX").string();
+  const int file = ::mkostemp(name.data(), O_CLOEXEC);
+  if (file < 0) fail("write into", folder, errno);
+  ::close(file);
+  ::unlink(name.c_str());
+}
+
 void write_file(const std::filesystem::path& path, std::string_view text) {
   write_file(path, std::as_bytes(std::span(text)));
 }

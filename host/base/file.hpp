@@ -22,6 +22,10 @@ std::string read_text_file(const std::filesystem::path& path, std::uint64_t max_
 void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes);
 void write_file(const std::filesystem::path& path, std::string_view text);
 
+/// Makes `folder` where it is missing and tries it with a file, so that hours of work do not end at
+/// a folder that cannot be written. Errors: NOT_FOUND, PERMISSION_DENIED, FAILED_PRECONDITION.
+void require_writable_folder(const std::filesystem::path& folder);
+
 /// A new empty folder below the system's temporary folder, removed with all contents on
 /// destruction.
 class TemporaryDirectory {

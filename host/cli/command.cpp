@@ -2,7 +2,9 @@
 
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -27,8 +29,9 @@ std::uint32_t Context::thread_count() const {
 
 void Context::result(const nlohmann::json& document, const std::string& text) const {
   const std::string out = json ? document.dump(2) + "\n" : text;
-  std::fwrite(out.data(), 1, out.size(), stdout);
-  std::fflush(stdout);
+  if (std::fwrite(out.data(), 1, out.size(), stdout) != out.size() || std::fflush(stdout))
+    throw Error(ADZE_RESOURCE_EXHAUSTED,
+                std::string("cannot write the result to standard output: ") + std::strerror(errno));
 }
 
 ProgressBar::ProgressBar(const Context& context, std::string step)

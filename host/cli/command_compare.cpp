@@ -37,20 +37,28 @@ std::vector<std::string> common_layers(const Graph& a, const Graph& b) {
   return names;
 }
 
-std::string verdict_of(const std::vector<OutputComparison>& outputs, const Options& options) {
-  bool judged = false;
+struct Verdict {
+  std::string word = "DONE";         ///< PASS, FAIL; DONE when no limit was given
+  std::vector<std::string> reasons;  ///< why FAIL
+};
+
+Verdict judge(const std::vector<OutputComparison>& outputs, const Options& options) {
+  Verdict verdict;
+  if (options.min_agreement || options.min_sqnr_db) verdict.word = "PASS";
   for (const OutputComparison& output : outputs) {
-    if (output.nan_count) return "FAIL";
-    if (options.min_agreement && output.top1_agreement) {
-      judged = true;
-      if (*output.top1_agreement < *options.min_agreement) return "FAIL";
-    }
-    if (options.min_sqnr_db) {
-      judged = true;
-      if (output.sqnr_db && *output.sqnr_db < *options.min_sqnr_db) return "FAIL";
-    }
+    if (output.nan_count)
+      verdict.reasons.push_back(
+          fmt::format("'{}' has {} elements that are not finite", output.name, output.nan_count));
+    if (options.min_agreement && output.top1_agreement.value_or(1) < *options.min_agreement)
+      verdict.reasons.push_back(fmt::format("'{}' has the same top-1 in {:.2f} %, limit {:.2f} %",
+                                            output.name, *output.top1_agreement * 100,
+                                            *options.min_agreement * 100));
+    if (options.min_sqnr_db && output.sqnr_db && *output.sqnr_db < *options.min_sqnr_db)
+      verdict.reasons.push_back(fmt::format("'{}' has an SQNR of {:.2f} dB, limit {:.2f} dB",
+                                            output.name, *output.sqnr_db, *options.min_sqnr_db));
   }
-  return judged ? "PASS" : "DONE";
+  if (!verdict.reasons.empty()) verdict.word = "FAIL";
+  return verdict;
 }
 
 void compare_runners(const Options& options, Context& context) {
@@ -88,8 +96,8 @@ void compare_runners(const Options& options, Context& context) {
     };
     std::ranges::stable_sort(results, {}, place);
   }
-  const std::string verdict = verdict_of(results, options);
-  if (verdict == "FAIL") context.exit = Exit::failed;
+  const Verdict verdict = judge(results, options);
+  if (!verdict.reasons.empty()) context.exit = Exit::failed;
   Table table({"output", "SQNR dB", "cosine", "max abs", "differing", "same top-1"});
   for (const OutputComparison& output : results)
     table.row(
@@ -98,9 +106,10 @@ void compare_runners(const Options& options, Context& context) {
          fmt::format("{:.5g}", output.max_abs),
          fmt::format("{:.4f} %", output.mismatch_share * 100),
          output.top1_agreement ? fmt::format("{:.2f} %", *output.top1_agreement * 100) : "-"});
-  context.result(comparison_document(results, samples, verdict),
-                 table.str() + fmt::format("\n{}: {} against {}, {} samples\n", verdict,
-                                           a.runner->name(), b.runner->name(), samples));
+  std::string text = table.str() + fmt::format("\n{}: {} against {}, {} samples\n", verdict.word,
+                                               a.runner->name(), b.runner->name(), samples);
+  for (const std::string& reason : verdict.reasons) text += "  " + reason + "\n";
+  context.result(comparison_document(results, samples, verdict.word), text);
 }
 
 }  // namespace
@@ -116,6 +125,7 @@ void add_compare(CLI::App& app, Context& context) {
   command->add_option("--board-type", options->board_type, "Board type that drpai emulates")
       ->capture_default_str();
   command->add_option("--samples", options->samples, "Use only the first N samples (0: all)")
+      ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command->add_option("--batch", options->batch, "Samples in one run")
       ->check(CLI::Range(1, 4096))

@@ -58,7 +58,8 @@ void add_evaluate(CLI::App& app, Context& context) {
   command->add_option("--metric", options->metric,
                       "top1, top5 or output_error (default: of the data)");
   command->add_option("--reference", options->reference, "Model that output_error compares with");
-  command->add_option("--samples", options->samples, "Use only the first N samples (0: all)");
+  command->add_option("--samples", options->samples, "Use only the first N samples (0: all)")
+      ->check(CLI::NonNegativeNumber);
   command->add_option("--batch", options->batch, "Samples in one run")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();

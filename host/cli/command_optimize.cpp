@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "host/base/file.hpp"
 #include "host/base/log.hpp"
 #include "host/cli/command.hpp"
 #include "host/cli/results_table.hpp"
@@ -22,6 +23,7 @@ struct Options {
 };
 
 void run(const Recipe& recipe, const Options& options, Context& context) {
+  require_writable_folder(options.out);
   OptimizeResult result;
   {
     std::string current;
@@ -42,11 +44,17 @@ void run(const Recipe& recipe, const Options& options, Context& context) {
   for (const std::string& warning : result.warnings) log(LogLevel::warning, warning);
   const nlohmann::json metrics = metrics_json(result), timings = timings_json(result), none;
   write_artifacts(result, options.out, {{"report.html", render_report({metrics, timings, none})}});
+  // A validation of another model may lie there from before.
+  std::error_code ignored;
+  std::filesystem::remove(options.out / "validate.json", ignored);
   if (!result.passed) context.exit = Exit::failed;
   std::string text = results_table(metrics, none);
   if (result.max_drop)
-    text += fmt::format("{}: {:.2f} points lost, {:.2f} allowed\n",
-                        result.passed ? "accepted" : "NOT ACCEPTED", result.drop, *result.max_drop);
+    text +=
+        fmt::format("{}: {:.2f} {} lost, {:.2f} allowed\n",
+                    result.passed ? "accepted" : "NOT ACCEPTED", result.drop,
+                    result.baseline.metric == "output_error" ? "percent of output error" : "points",
+                    *result.max_drop);
   context.result(metrics, text + fmt::format("written to {}\n", options.out.string()));
 }
 
@@ -72,11 +80,16 @@ std::pair<std::string, Setting> parse_setting(const std::string& text) {
   return {text.substr(0, equals), setting};
 }
 
-void run_one_stage(const Options& options, Context& context) {
+void run_one_stage(ComponentKind kind, const Options& options, Context& context) {
   Recipe recipe = parse_data_tables(options.data);
   recipe.model = std::filesystem::absolute(options.model);
   recipe.board_type = options.board_type;
   if (options.seed) recipe.seed = *options.seed;
+  const ComponentKind found = context.registry().find(options.use).kind();
+  if (found != kind)
+    throw Error(ADZE_INVALID_ARGUMENT,
+                fmt::format("--use '{}' is a {}, and this command wants a {}; see adze plugin list",
+                            options.use, kind_name(found), kind_name(kind)));
   StageSpec stage{.use = options.use, .include = options.include, .exclude = options.exclude};
   for (const std::string& text : options.settings) stage.settings.insert(parse_setting(text));
   recipe.stages.push_back(std::move(stage));
@@ -84,7 +97,7 @@ void run_one_stage(const Options& options, Context& context) {
 }
 
 void add_one_stage(CLI::App& app, Context& context, const char* name, const char* description,
-                   const char* component) {
+                   ComponentKind kind, const char* component) {
   auto* command = app.add_subcommand(name, description);
   const auto options = std::make_shared<Options>();
   options->use = component;
@@ -97,10 +110,12 @@ void add_one_stage(CLI::App& app, Context& context, const char* name, const char
   command->add_option("--include", options->include, "Only these nodes (names or globs)");
   command->add_option("--exclude", options->exclude, "Leave these nodes alone (names or globs)");
   command->add_option("--board-type", options->board_type, "Board type")->capture_default_str();
-  command->add_option("--seed", options->seed, "Seed (default: that of [calibration])");
-  command->add_option("--samples", options->samples,
-                      "Evaluate on the first N samples only (0: all)");
-  command->callback([options, &context] { run_one_stage(*options, context); });
+  command->add_option("--seed", options->seed, "Seed (default: that of [calibration])")
+      ->check(CLI::NonNegativeNumber);
+  command
+      ->add_option("--samples", options->samples, "Evaluate on the first N samples only (0: all)")
+      ->check(CLI::NonNegativeNumber);
+  command->callback([options, kind, &context] { run_one_stage(kind, *options, context); });
 }
 
 }  // namespace
@@ -110,16 +125,20 @@ void add_optimize(CLI::App& app, Context& context) {
   const auto options = std::make_shared<Options>();
   command->add_option("recipe", options->recipe, "TOML file")->required();
   command->add_option("-o,--output", options->out, "Folder for the results")->required();
-  command->add_option("--seed", options->seed, "Seed (default: that of the recipe)");
-  command->add_option("--samples", options->samples,
-                      "Evaluate on the first N samples only (0: all)");
+  command->add_option("--seed", options->seed, "Seed (default: that of the recipe)")
+      ->check(CLI::NonNegativeNumber);
+  command
+      ->add_option("--samples", options->samples, "Evaluate on the first N samples only (0: all)")
+      ->check(CLI::NonNegativeNumber);
   command->callback([options, &context] {
     Recipe recipe = parse_recipe(options->recipe);
     if (options->seed) recipe.seed = *options->seed;
     run(recipe, *options, context);
   });
-  add_one_stage(app, context, "prune", "Prune a model", "adze.prune.magnitude");
-  add_one_stage(app, context, "quantize", "Quantize a model to INT8", "adze.quantize.ptq");
+  add_one_stage(app, context, "prune", "Prune a model", ComponentKind::pruner,
+                "adze.prune.magnitude");
+  add_one_stage(app, context, "quantize", "Quantize a model to INT8", ComponentKind::quantizer,
+                "adze.quantize.ptq");
 }
 
 }  // namespace adze::host

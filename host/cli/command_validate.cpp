@@ -1,10 +1,12 @@
 // adze validate: flash, run, measure, compare with the emulation, verdict.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "hil/session/validate.hpp"
 #include "host/base/file.hpp"
+#include "host/base/hash.hpp"
 #include "host/cli/board_link.hpp"
 #include "host/cli/results_table.hpp"
 #include "host/cli/runner_spec.hpp"
@@ -91,17 +93,60 @@ std::string summary(const hil::ValidateResult& result, const hil::ModelBundle& b
 }
 
 json document_in(const std::filesystem::path& file) {
-  return std::filesystem::exists(file) ? json::parse(read_text_file(file)) : json();
+  if (!std::filesystem::exists(file)) return {};
+  json document = json::parse(read_text_file(file), nullptr, /*allow_exceptions=*/false);
+  if (document.is_discarded())
+    throw Error(
+        ADZE_DATA_LOSS,
+        fmt::format("'{}' is no JSON document; remove it or run optimize again", file.string()));
+  return document;
 }
 
-/// validate.json, and the report of the optimization in the same folder with it.
-/// Returns the table of both.
-std::string write_results(const std::filesystem::path& folder, const json& document) {
+/// What optimize left in the folder for the results, looked at before the board is touched.
+struct Optimization {
+  json metrics, timings;
+};
+
+Optimization optimization_in(const std::filesystem::path& folder,
+                             const std::filesystem::path& model) {
+  if (folder.empty()) return {};
+  require_writable_folder(folder);
+  Optimization found{document_in(folder / "metrics.json"), document_in(folder / "timings.json")};
+  if (found.metrics.is_null()) return found;
+  const json& hash = found.metrics.is_object() ? found.metrics["optimized_sha256"] : json();
+  if (hash != sha256_hex(read_file(model)))
+    throw Error(
+        ADZE_FAILED_PRECONDITION,
+        fmt::format("'{}' holds the optimization of another model than '{}'; give -o another "
+                    "folder",
+                    folder.string(), model.string()));
+  return found;
+}
+
+/// validate.json, and the report of the optimization in the same folder with it. Returns the table
+/// of both.
+std::string write_results(const std::filesystem::path& folder, const Optimization& optimization,
+                          const json& document) {
+  const auto& [metrics, timings] = optimization;
+  const std::string report = render_report({metrics, timings, document});
   write_file(folder / "validate.json", document.dump(2) + "\n");
-  const json metrics = document_in(folder / "metrics.json"),
-             timings = document_in(folder / "timings.json");
-  write_file(folder / "report.html", render_report({metrics, timings, document}));
+  write_file(folder / "report.html", report);
   return metrics.is_null() ? "" : "\n" + results_table(metrics, document);
+}
+
+/// The reference must give the outputs that the board will be compared on.
+void require_outputs(const Graph& reference, const Graph& model,
+                     const std::filesystem::path& file) {
+  for (const std::uint32_t output : model.outputs) {
+    const std::string& name = model.value(output).name;
+    const bool found = std::ranges::any_of(reference.outputs, [&](std::uint32_t index) {
+      return reference.value(index).name == name;
+    });
+    if (!found)
+      throw Error(ADZE_INVALID_ARGUMENT,
+                  fmt::format("the reference '{}' has no output '{}', which the model has",
+                              file.string(), name));
+  }
 }
 
 void validate_model(Options options, Context& context) {
@@ -112,6 +157,11 @@ void validate_model(Options options, Context& context) {
   options.how.batch = options.batch;
   options.how.model = options.model.filename().string();
 
+  const Optimization optimization = optimization_in(options.out, options.model);
+  const Graph exact =
+      options.reference.empty() ? without_quantization(graph) : load_simplified(options.reference);
+  require_outputs(exact, graph, options.reference);
+
   auto session = hil::BoardSession::open(options.board);
   const std::string board_type = session.board().board_type;
   const std::vector<std::int64_t> first{0};
@@ -119,8 +169,6 @@ void validate_model(Options options, Context& context) {
                                             board_type, /*batch=*/1, dataset->batch(first));
   const OpenedRunner emulated = open_runner(context, options.backend + ":" + options.model.string(),
                                             board_type, options.batch);
-  const Graph exact =
-      options.reference.empty() ? without_quantization(graph) : load_simplified(options.reference);
   BackendRunner fp32(context.registry().find("cpu"), {}, exact, "cpu", context.call_options(),
                      {.batch = options.batch});
   hil::ValidateResult result;
@@ -131,7 +179,7 @@ void validate_model(Options options, Context& context) {
   }
   const json document = document_of(result, bundle);
   std::string text = summary(result, bundle);
-  if (!options.out.empty()) text += write_results(options.out, document);
+  if (!options.out.empty()) text += write_results(options.out, optimization, document);
   if (result.verdict == "FAIL") context.exit = Exit::failed;
   context.result(document, text);
 }
@@ -152,7 +200,8 @@ void add_validate(CLI::App& app, Context& context) {
                       "Folder for validate.json and report.html, as optimize wrote it");
   command->add_option("--backend", options->backend, "Backend that compiles and emulates")
       ->capture_default_str();
-  command->add_option("--samples", options->how.samples, "Use only the first N samples (0: all)");
+  command->add_option("--samples", options->how.samples, "Use only the first N samples (0: all)")
+      ->check(CLI::NonNegativeNumber);
   command->add_option("--metric", options->how.metric, "Default: of the data");
   command->add_option("--batch", options->batch, "Samples sent at a time")
       ->check(CLI::Range(1, 4096))

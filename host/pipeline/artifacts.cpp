@@ -9,6 +9,7 @@
 
 #include "host/base/error.hpp"
 #include "host/base/file.hpp"
+#include "host/base/hash.hpp"
 
 namespace adze::host {
 namespace {
@@ -75,6 +76,7 @@ json metrics_json(const OptimizeResult& result) {
           {"steps", steps},
           {"sparsity", result.sparsity},
           {"sparsity_by_layer", by_layer},
+          {"optimized_sha256", sha256_hex(result.onnx)},
           {"size_bytes", {{"before", result.before_bytes}, {"after", result.onnx.size()}}},
           {"predicted_ms", before_after(result.before_ms, result.after_ms)},
           {"layers", layers},

@@ -208,7 +208,8 @@ class Optimizer {
     constexpr double kDigits = 1e6;
     result_.drop =
         std::round((higher_is_better(result_.baseline.metric) ? -change : change) * kDigits) /
-        kDigits;
+            kDigits +
+        0.0;  // no negative zero
     result_.passed = !result_.max_drop || result_.drop <= *result_.max_drop;
     result_.graph = std::move(graph_);
   }

@@ -69,9 +69,10 @@ std::string summary_cards(const json& metrics, const json& validation) {
              fmt::format("{} after, {} before", metric_name(metric), metric_text(metric, from)),
              held ? "pass" : "fail");
     cards += card(percent(metrics.at("sparsity")), "of all weights are zero");
-    cards += card(fmt::format("{} → {}", milliseconds(metrics.at("predicted_ms").at("before")),
-                              milliseconds(metrics.at("predicted_ms").at("after"))),
-                  "predicted latency on " + metrics.at("board_type").get<std::string>());
+    cards += card(
+        fmt::format("{:.3g} → {:.3g} ms", metrics.at("predicted_ms").at("before").get<double>(),
+                    metrics.at("predicted_ms").at("after").get<double>()),
+        "predicted latency on " + metrics.at("board_type").get<std::string>());
     cards += card(fmt::format("{} → {}", kilobytes(metrics.at("size_bytes").at("before")),
                               kilobytes(metrics.at("size_bytes").at("after"))),
                   "model file");
