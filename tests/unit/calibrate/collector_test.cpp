@@ -227,7 +227,8 @@ TEST_F(CollectorTest, crosses_the_two_states) {
   edits.set_mask(kWeight, std::vector<std::uint8_t>{1, 0, 1, 0});
   adze_stat_request request = ask(ADZE_STAT_CROSS, 0, kH);
   request.value_state = ADZE_STATE_EDITED;
-  const auto cross = collect({request}, &edits)[0].data->as<double>();
+  const auto found = collect({request}, &edits);
+  const auto cross = found[0].data->as<double>();
   EXPECT_GT(cross[0], 0);
   EXPECT_EQ(cross[3], 0);  // the edited h1
   EXPECT_EQ(log_.compiles, 1);
