@@ -12,6 +12,7 @@
 #include "host/graph/simplify.hpp"
 #include "host/onnx/model.hpp"
 #include "host/onnx/tensors.hpp"
+#include "tests/needs.hpp"
 
 namespace adze::host {
 namespace {
@@ -78,7 +79,7 @@ Case load_case(const std::string& name) {
 class NodeTest : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(NodeTest, gives_the_expected_output) {
-  if (!std::filesystem::exists(kNodeTests / GetParam())) GTEST_SKIP() << "not installed";
+  ADZE_NEEDS(std::filesystem::exists(kNodeTests / GetParam()), "libonnx-testdata");
   const Case test = load_case(GetParam());
   BackendRunner runner(cpu(), {}, test.graph, GetParam(), {}, {});
   const auto outputs = runner.run(test.inputs);

@@ -2,6 +2,7 @@
 #include "host/base/file.hpp"
 #include "host/dataset/array_file.hpp"
 #include "host/dataset/dataset.hpp"
+#include "tests/needs.hpp"
 #include "tests/unit/dataset/files.hpp"
 
 namespace adze::host {
@@ -135,7 +136,7 @@ TEST_F(Idx, labels_of_another_set_are_refused) {
 
 TEST(FashionMnist, opens_from_the_files_of_the_distribution) {
   const std::filesystem::path folder = "/usr/share/datasets/fashion-mnist";
-  if (!std::filesystem::exists(folder)) GTEST_SKIP() << "dataset-fashion-mnist is not installed";
+  ADZE_NEEDS(std::filesystem::exists(folder), "dataset-fashion-mnist");
   DataSpec spec;
   spec.source = "idx";
   spec.images = folder / "t10k-images-idx3-ubyte.gz";

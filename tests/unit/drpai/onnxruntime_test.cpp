@@ -6,6 +6,7 @@
 #include "host/graph/simplify.hpp"
 #include "host/onnx/model.hpp"
 #include "tests/bench/quantize_by_range.hpp"
+#include "tests/needs.hpp"
 #include "tests/onnxruntime/ort.hpp"
 #include "tests/unit/drpai/plugins.hpp"
 
@@ -19,7 +20,7 @@ constexpr std::int64_t kSamples = 64;
 class AgainstOnnxRuntime : public ::testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
-    if (!adze::testing::ort_library()) GTEST_SKIP() << "ADZE_ONNXRUNTIME is not set";
+    ADZE_NEEDS(adze::testing::ort_library(), "ONNX Runtime (ADZE_ONNXRUNTIME, ci/onnxruntime.sh)");
     graph_ = load_model(std::filesystem::path(std::getenv("ADZE_SOURCE_DIR")) / "fixtures/models" /
                         GetParam());
     simplify(graph_);
