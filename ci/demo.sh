@@ -19,7 +19,7 @@ board=demo-$$
 simulator=$!
 trap 'kill "$simulator" 2>/dev/null || true; wait "$simulator" 2>/dev/null || true' EXIT
 for _ in $(seq 100); do
-  "$adze" board list --json | grep -q "\"sim:$board\"" && break
+  [[ $("$adze" board list --json) == *"\"sim:$board\""* ]] && break
   kill -0 "$simulator" || { cat "$out/board.log" >&2; exit 1; }
   sleep 0.1
 done
