@@ -22,6 +22,7 @@ demo=(
 )
 test=(
   libgtest-dev libgmock-dev libbenchmark-dev     # tests and benchmarks
+  make                                           # what CMake builds plugins with unless told otherwise
   clang clang-format                             # second compiler for the SDK headers, style check
   libumockdev-dev umockdev                       # USB boards without USB
   libonnx-testdata                               # the ONNX project's own operator tests
