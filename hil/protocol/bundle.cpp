@@ -72,9 +72,10 @@ bool fits_ustar(const std::string& path) {
   return split <= 156;
 }
 
-[[noreturn]] void damaged(const std::string& why) {
-  throw Error(ADZE_DATA_LOSS, "the bundle is damaged or was not made by `adze bundle make`: " +
-                                  why + "; make or copy it again");
+[[noreturn]] void damaged(const ByteSource& source, const std::string& why) {
+  throw Error(ADZE_DATA_LOSS, source.name() +
+                                  " is damaged or was not made by `adze bundle make`: " + why +
+                                  "; make or copy it again");
 }
 
 std::string field(const Block& block, std::size_t at, std::size_t size) {
@@ -82,10 +83,10 @@ std::string field(const Block& block, std::size_t at, std::size_t size) {
   return {begin, ::strnlen(begin, size)};
 }
 
-std::uint64_t parse_size(const Block& block) {
+std::uint64_t parse_size(const ByteSource& source, const Block& block) {
   std::uint64_t size = 0;
   for (const char c : field(block, 124, 12)) {
-    if (c < '0' || c > '7') damaged("a size that is no octal number");
+    if (c < '0' || c > '7') damaged(source, "a size that is no octal number");
     size = size << 3 | static_cast<std::uint64_t>(c - '0');
   }
   return size;
@@ -96,7 +97,8 @@ class MemorySource : public ByteSource {
   explicit MemorySource(std::span<const std::byte> bytes) : bytes_(bytes) {}
   std::uint64_t size() const override { return bytes_.size(); }
   void read(std::uint64_t offset, std::span<std::byte> into) const override {
-    if (offset > bytes_.size() || into.size() > bytes_.size() - offset) damaged("it is cut off");
+    if (offset > bytes_.size() || into.size() > bytes_.size() - offset)
+      damaged(*this, "it is cut off");
     std::copy_n(bytes_.begin() + static_cast<std::ptrdiff_t>(offset), into.size(), into.begin());
   }
 
@@ -123,13 +125,12 @@ class FileSource : public ByteSource {
   }
   ~FileSource() override { ::close(fd_); }
   std::uint64_t size() const override { return size_; }
+  std::string name() const override { return "the bundle '" + path_.string() + "'"; }
   void read(std::uint64_t offset, std::span<std::byte> into) const override {
     while (!into.empty()) {
       const ssize_t got = ::pread(fd_, into.data(), into.size(), static_cast<off_t>(offset));
       if (got < 0 && errno == EINTR) continue;
-      if (got <= 0)
-        throw Error(ADZE_DATA_LOSS, "cannot read '" + path_.string() +
-                                        "': " + (got ? std::strerror(errno) : "it is cut off"));
+      if (got <= 0) damaged(*this, got ? std::strerror(errno) : "it is cut off");
       into = into.subspan(static_cast<std::size_t>(got));
       offset += static_cast<std::uint64_t>(got);
     }
@@ -184,26 +185,28 @@ std::vector<std::byte> make_bundle(Manifest manifest, const FileMap& files, cons
 Bundle::Bundle(const ByteSource& source) : source_(source) {
   read_entries();
   const auto manifest = entries_.find(kManifestPath);
-  if (manifest == entries_.end()) damaged("it has no manifest");
-  if (manifest->second.size_bytes > kMaxManifestBytes) damaged("its manifest is too large");
+  if (manifest == entries_.end()) damaged(source_, "it has no manifest");
+  if (manifest->second.size_bytes > kMaxManifestBytes)
+    damaged(source_, "its manifest is too large");
   manifest_bytes_ = read(kManifestPath);
   id_ = host::sha256_hex(manifest_bytes_);
   manifest_ = Manifest::decode(manifest_bytes_);
   std::size_t described = 1;
   if (const auto found = entries_.find(kSignaturePath); found != entries_.end()) {
-    if (found->second.size_bytes != Signature{}.size()) damaged("its signature has a wrong size");
+    if (found->second.size_bytes != Signature{}.size())
+      damaged(source_, "its signature has a wrong size");
     signature_ = read(kSignaturePath);
     ++described;
   }
   for (const BundleFile& file : manifest_.files) {
     const auto found = entries_.find(file.path);
-    if (found == entries_.end()) damaged("'" + file.path + "' is missing");
+    if (found == entries_.end()) damaged(source_, "'" + file.path + "' is missing");
     if (found->second.size_bytes != file.size_bytes)
-      damaged("'" + file.path + "' has " + std::to_string(found->second.size_bytes) +
-              " bytes, the manifest says " + std::to_string(file.size_bytes));
+      damaged(source_, "'" + file.path + "' has " + std::to_string(found->second.size_bytes) +
+                           " bytes, the manifest says " + std::to_string(file.size_bytes));
   }
   if (entries_.size() != described + manifest_.files.size())
-    damaged("it holds files its manifest does not list");
+    damaged(source_, "it holds files its manifest does not list");
 }
 
 void Bundle::read_entries() {
@@ -216,33 +219,34 @@ void Bundle::read_entries() {
     const std::string folders = field(block, 345, 155), name = field(block, 0, 100);
     const std::string path = folders.empty() ? name : folders + "/" + name;
     const auto type = static_cast<char>(block[156]);
-    if (type == '1' || type == '2') damaged("'" + path + "' is a link");
-    if (type != '0') damaged("'" + path + "' is no regular file");
-    if (!is_safe_path(path)) damaged("an entry's name would leave its folder or is malformed");
-    const std::uint64_t size = parse_size(block);
+    if (type == '1' || type == '2') damaged(source_, "'" + path + "' is a link");
+    if (type != '0') damaged(source_, "'" + path + "' is no regular file");
+    if (!is_safe_path(path))
+      damaged(source_, "an entry's name would leave its folder or is malformed");
+    const std::uint64_t size = parse_size(source_, block);
     if (!fits_ustar(path) || block != header_of(path, size))
-      damaged("the header of '" + path + "' is not as it must be");
-    if (path <= last) damaged("'" + path + "' is there twice or out of order");
+      damaged(source_, "the header of '" + path + "' is not as it must be");
+    if (path <= last) damaged(source_, "'" + path + "' is there twice or out of order");
     // Sorted, yet "a" and "a/b" need not be neighbours.
     for (std::size_t cut = path.find('/'); cut != std::string::npos; cut = path.find('/', cut + 1))
       if (entries_.contains(path.substr(0, cut)))
-        damaged("'" + path.substr(0, cut) + "' is a file and a folder");
+        damaged(source_, "'" + path.substr(0, cut) + "' is a file and a folder");
     last = path;
     const std::uint64_t begin = at + kBlockBytes;
     if (begin > source_.size() || padded(size) > source_.size() - begin)
-      damaged("'" + path + "' claims more bytes than there are");
+      damaged(source_, "'" + path + "' claims more bytes than there are");
     entries_[path] = {.offset = begin, .size_bytes = size};
     at += padded(size);
     if (padded(size) != size) {
       std::vector<std::byte> padding(static_cast<std::size_t>(padded(size) - size));
       source_.read(begin + size, padding);
       if (std::any_of(padding.begin(), padding.end(), [](std::byte b) { return b != std::byte{}; }))
-        damaged("there is something behind the end of '" + path + "'");
+        damaged(source_, "there is something behind the end of '" + path + "'");
     }
   }
   source_.read(at + kBlockBytes, block);
-  if (block != Block{}) damaged("its end is not marked");
-  if (source_.size() != at + 2 * kBlockBytes) damaged("there is something behind its end");
+  if (block != Block{}) damaged(source_, "its end is not marked");
+  if (source_.size() != at + 2 * kBlockBytes) damaged(source_, "there is something behind its end");
 }
 
 void Bundle::read(const std::string& path,
@@ -270,7 +274,7 @@ void Bundle::verify() const {
   for (const BundleFile& file : manifest_.files) {
     Sha256Stream hash;
     read(file.path, [&](std::span<const std::byte> part) { hash.add(part); });
-    if (hash.hex() != file.sha256) damaged("the contents of '" + file.path + "' changed");
+    if (hash.hex() != file.sha256) damaged(source_, "the contents of '" + file.path + "' changed");
   }
 }
 

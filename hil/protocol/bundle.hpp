@@ -31,6 +31,8 @@ class ByteSource {
   virtual std::uint64_t size() const = 0;
   /// Fills all of `into`. Errors: DATA_LOSS.
   virtual void read(std::uint64_t offset, std::span<std::byte> into) const = 0;
+  /// What messages call it.
+  virtual std::string name() const { return "the bundle"; }
 };
 /// `bytes` must outlive it.
 std::unique_ptr<ByteSource> memory_source(std::span<const std::byte> bytes);
