@@ -264,4 +264,16 @@ Setting parse_setting(const adze_component& component, const std::string& name,
   return texts;
 }
 
+Settings parse_settings(const adze_component& component, const std::vector<std::string>& texts) {
+  Settings settings;
+  for (const std::string& text : texts) {
+    const std::size_t equals = text.find('=');
+    if (equals == std::string::npos)
+      throw Error(ADZE_INVALID_ARGUMENT, "--set wants NAME=VALUE, not '" + text + "'");
+    const std::string name = text.substr(0, equals);
+    settings[name] = parse_setting(component, name, text.substr(equals + 1));
+  }
+  return settings;
+}
+
 }  // namespace adze::host

@@ -42,5 +42,7 @@ class Arguments {
 /// are "a,b", maps "name:value,name:value". Errors: INVALID_ARGUMENT as for Arguments.
 Setting parse_setting(const adze_component& component, const std::string& name,
                       const std::string& text);
+/// The same of all "name=value" of a command line. Errors: also for one without "=".
+Settings parse_settings(const adze_component& component, const std::vector<std::string>& texts);
 
 }  // namespace adze::host

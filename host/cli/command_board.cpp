@@ -9,6 +9,7 @@
 #include "hil/session/board_runner.hpp"
 #include "host/base/file.hpp"
 #include "host/cli/board_link.hpp"
+#include "host/pipeline/board_type.hpp"
 
 namespace adze::host {
 namespace {
@@ -158,6 +159,9 @@ void simulate(const Options& options, Context& context) {
                                      "--lab",
                                      "--simulated"};
   std::vector<std::string> settings = options.settings;
+  // A typing error is said now, not when the first bundle is flashed.
+  Arguments(*backend.component, parse_settings(*backend.component, settings));
+  load_target(options.board_type);
   // The plain path: comparing the board with the emulation must not compare code with itself.
   for (std::uint64_t i = 0; i < backend.component->param_count; ++i)
     if (std::strcmp(backend.component->params[i].name, "path") == 0)

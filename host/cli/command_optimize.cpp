@@ -58,41 +58,20 @@ void run(const Recipe& recipe, const Options& options, Context& context) {
   context.result(metrics, text + fmt::format("written to {}\n", options.out.string()));
 }
 
-// "name=value": true, false, a number, or text.
-std::pair<std::string, Setting> parse_setting(const std::string& text) {
-  const std::size_t equals = text.find('=');
-  if (equals == std::string::npos || equals == 0)
-    throw Error(ADZE_INVALID_ARGUMENT, "--set '" + text + "': write name=value");
-  const std::string value = text.substr(equals + 1);
-  Setting setting = value;
-  if (value == "true" || value == "false") {
-    setting = value == "true";
-  } else if (!value.empty()) {
-    char* end = nullptr;
-    const long long integer = std::strtoll(value.c_str(), &end, 10);
-    if (!*end) {
-      setting = static_cast<std::int64_t>(integer);
-    } else {
-      const double number = std::strtod(value.c_str(), &end);
-      if (!*end) setting = number;
-    }
-  }
-  return {text.substr(0, equals), setting};
-}
-
 void run_one_stage(ComponentKind kind, const Options& options, Context& context) {
   Recipe recipe = parse_data_tables(options.data);
   recipe.model = std::filesystem::absolute(options.model);
   recipe.board_type = options.board_type;
   if (options.seed) recipe.seed = *options.seed;
-  const ComponentKind found = context.registry().find(options.use).kind();
-  if (found != kind)
+  const Component component = context.registry().find(options.use);
+  if (component.kind() != kind)
     throw Error(ADZE_INVALID_ARGUMENT,
                 fmt::format("--use '{}' is a {}, and this command wants a {}; see adze plugin list",
-                            options.use, kind_name(found), kind_name(kind)));
-  StageSpec stage{.use = options.use, .include = options.include, .exclude = options.exclude};
-  for (const std::string& text : options.settings) stage.settings.insert(parse_setting(text));
-  recipe.stages.push_back(std::move(stage));
+                            options.use, kind_name(component.kind()), kind_name(kind)));
+  recipe.stages.push_back({.use = options.use,
+                           .include = options.include,
+                           .exclude = options.exclude,
+                           .settings = parse_settings(*component.component, options.settings)});
   run(recipe, options, context);
 }
 

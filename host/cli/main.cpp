@@ -1,13 +1,32 @@
 // adze: prunes and quantizes ONNX models for DRP-AI boards and proves the result on them.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <cstdio>
 #include <new>
 
 #include "host/base/log.hpp"
+#include "host/base/nearest.hpp"
 #include "host/cli/command.hpp"
 
 namespace {
 
 using namespace adze::host;
+
+/// CLI11 says only that a command is missing when a word is none.
+void explain_unknown_command(const CLI::App& app) {
+  const CLI::App* group = &app;
+  while (!group->get_subcommands().empty()) group = group->get_subcommands().front();
+  const std::vector<std::string> left = app.remaining(true);
+  const std::vector<const CLI::App*> commands = group->get_subcommands({});
+  if (left.empty() || left.front().starts_with('-') || commands.empty()) return;
+  std::vector<std::string> names;
+  for (const CLI::App* command : commands) names.push_back(command->get_name());
+  throw Error(
+      ADZE_INVALID_ARGUMENT,
+      fmt::format("'{}' is no command of {}{}; there are {}", left.front(), group->get_name(),
+                  did_you_mean(left.front(), names), fmt::join(names, ", ")));
+}
 
 int run(int argc, char** argv) {
   Context context;
@@ -45,6 +64,9 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
     return static_cast<int>(context.exit);
+  } catch (const CLI::RequiredError& error) {
+    explain_unknown_command(app);
+    return app.exit(error), static_cast<int>(Exit::usage);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) ? static_cast<int>(Exit::usage) : 0;
   }

@@ -11,33 +11,6 @@ namespace {
 
 using namespace adze::host;
 
-/// "name=value" as the component's schema reads it; Arguments checks names and ranges.
-Settings parse_settings(const adze_component& component, const std::vector<std::string>& texts) {
-  Settings settings;
-  for (const std::string& text : texts) {
-    const std::size_t equals = text.find('=');
-    if (equals == std::string::npos)
-      throw Error(ADZE_INVALID_ARGUMENT, "--set wants NAME=VALUE, not '" + text + "'");
-    const std::string name = text.substr(0, equals), value = text.substr(equals + 1);
-    std::uint32_t type = ADZE_TEXT;
-    for (std::uint64_t i = 0; i < component.param_count; ++i)
-      if (name == component.params[i].name) type = component.params[i].type;
-    try {
-      if (type == ADZE_F64)
-        settings[name] = std::stod(value);
-      else if (type == ADZE_I64)
-        settings[name] = std::int64_t{std::stoll(value)};
-      else if (type == ADZE_FLAG)
-        settings[name] = value == "true" || value == "1";
-      else
-        settings[name] = value;
-    } catch (const std::logic_error&) {
-      throw Error(ADZE_INVALID_ARGUMENT, "--set " + name + ": '" + value + "' is no number");
-    }
-  }
-  return settings;
-}
-
 Component find_component(const LoadedPlugin& plugin, const std::string& id) {
   std::vector<std::string> ids;
   for (std::uint32_t i = 0; i < plugin.plugin->component_count; ++i) {

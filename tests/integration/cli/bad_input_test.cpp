@@ -46,6 +46,22 @@ class BadInput : public testing::Test {
 
 TEST_F(BadInput, no_command_is_usage) { EXPECT_EQ(adze({}).exit_code, 2); }
 
+TEST_F(BadInput, unknown_command_suggests_the_nearest) {
+  expect_refused({"optimise", "recipe.toml"}, 2,
+                 {"'optimise' is no command of adze", "did you mean 'optimize'"});
+  expect_refused({"board", "flsh"}, 2, {"'flsh' is no command of board", "did you mean 'flash'"});
+}
+
+TEST_F(BadInput, simulated_board_with_a_typing_error_does_not_start) {
+  expect_refused({"board", "sim", "b1", "--type", "rzv2x"}, 2, {"rzv2x", "rzv2h"});
+  expect_refused({"board", "sim", "b1", "--set", "pth=plain"}, 2, {"pth", "did you mean 'path'"});
+}
+
+TEST_F(BadInput, damaged_bundle_is_named) {
+  const auto file = write("cut.adze", std::string(512, 'x'));
+  expect_refused({"bundle", "verify", file.string()}, 2, {"cut.adze", "is damaged"});
+}
+
 TEST_F(BadInput, unknown_option_is_usage) {
   const Outcome outcome = adze({"inspect", model(), "--frobnicate"});
   EXPECT_EQ(outcome.exit_code, 2);
