@@ -29,7 +29,16 @@
 #include <stdint.h>
 
 #define ADZE_ABI_MAJOR 1u
-#define ADZE_ABI_MINOR 0u
+#define ADZE_ABI_NEWEST_MINOR 0 /* what these headers describe */
+
+/* -DADZE_TARGET_MINOR=n hides what came after 1.n, and the plugin says that it was built with 1.n.
+ */
+#ifndef ADZE_TARGET_MINOR
+#define ADZE_TARGET_MINOR ADZE_ABI_NEWEST_MINOR
+#elif ADZE_TARGET_MINOR > ADZE_ABI_NEWEST_MINOR
+#error "these headers are older than ADZE_TARGET_MINOR: take a newer SDK or a lower number"
+#endif
+#define ADZE_ABI_MINOR ADZE_TARGET_MINOR
 
 #define ADZE_EXPORT __attribute__((visibility("default")))
 
