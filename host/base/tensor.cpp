@@ -28,6 +28,10 @@ constexpr std::array<DTypeInfo, 14> kInfos = {{{"float32", ADZE_FLOAT, 32},
                                                {"bool", ADZE_BOOL, 8},
                                                {"string", ADZE_OPAQUE, 8}}};
 
+[[noreturn]] void refuse(const char* why) {
+  throw Error(ADZE_INVALID_ARGUMENT, std::string("bad tensor: ") + why);
+}
+
 float half_to_float(std::uint16_t half) {
   const std::uint32_t sign = (half & 0x8000u) << 16, exponent = (half >> 10) & 31u;
   std::uint32_t mantissa = half & 0x3ffu;
@@ -315,15 +319,16 @@ adze_tensor view_of(const Tensor& tensor, Shape& strides) {
           .byte_offset = 0};
 }
 
-Tensor copy_of(const adze_tensor& tensor) {
-  const auto refuse = [](const char* why) -> void {
-    throw Error(ADZE_INVALID_ARGUMENT, std::string("bad tensor: ") + why);
-  };
-  if (tensor.device_type != 1 || tensor.lanes != 1)
-    refuse("not in CPU memory, or lanes other than 1");
+Shape shape_of(const adze_tensor& tensor) {
   if (tensor.ndim < 0 || tensor.ndim > 32) refuse("ndim out of range");
   if (tensor.ndim > 0 && !tensor.shape) refuse("no shape");
-  const Shape shape(tensor.shape, tensor.shape + tensor.ndim);
+  return {tensor.shape, tensor.shape + tensor.ndim};
+}
+
+Tensor copy_of(const adze_tensor& tensor) {
+  if (tensor.device_type != 1 || tensor.lanes != 1)
+    refuse("not in CPU memory, or lanes other than 1");
+  const Shape shape = shape_of(tensor);
   const std::int64_t count = element_count(shape);
   if (tensor.strides && count > 0) {
     std::int64_t stride = 1;

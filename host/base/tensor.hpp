@@ -111,7 +111,10 @@ std::vector<float> to_f32(const Tensor& tensor);
 Tensor from_f32(DType dtype, Shape shape, std::span<const float> elements);
 /// A tensor struct over `tensor`, which must outlive it; `strides` receives what it points to.
 adze_tensor view_of(const Tensor& tensor, Shape& strides);
-/// A copy of what a plugin handed over. Errors: INVALID_ARGUMENT (device, lanes, strides that are
+/// The shape of what a plugin handed over. Errors: INVALID_ARGUMENT (rank out of range, no shape).
+Shape shape_of(const adze_tensor& tensor);
+/// A copy of what a plugin handed over, as large as its own shape says: check that first where it
+/// is known. Errors: INVALID_ARGUMENT (device, lanes, strides that are
 /// not row-major, unknown type, negative size, NULL data).
 Tensor copy_of(const adze_tensor& tensor);
 
