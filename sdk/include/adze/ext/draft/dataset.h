@@ -1,4 +1,5 @@
-/* adze.dataset/1: batches of samples for training. Never the recipe's evaluation set. Since 1.0 */
+/* adze.dataset/1: batches of samples for training: those of [train] in the recipe, or else those of
+ * [calibration]. Never the recipe's evaluation set. Since 1.0 */
 #ifndef ADZE_EXT_DRAFT_DATASET_H
 #define ADZE_EXT_DRAFT_DATASET_H
 

@@ -14,13 +14,15 @@ extern "C" {
 
 /* Higher is better in all of them. */
 enum {
-  ADZE_SCORE_SQNR_DB = 1, /* outputs against those of the graph as shown */
-  ADZE_SCORE_TASK = 2     /* the recipe's metric; NOT_FOUND without labels */
+  ADZE_SCORE_SQNR_DB = 1, /* outputs against those of the graph as shown; identical: 200 */
+  ADZE_SCORE_TASK = 2     /* the recipe's metric; NOT_FOUND without labels or with a metric that
+                             needs none */
 };
 
 typedef struct adze_evaluate {
-  uint32_t struct_size, sample_count;
-  /* max_samples 0: all. [worker] */
+  uint32_t struct_size, sample_count; /* held out: adze.calibration/1 never sees them */
+  /* Of the first max_samples of them; 0: all. DATA_LOSS: the edits made an output NaN or infinite,
+   * which a search may take as the worst of all. [worker] */
   adze_status (*score)(adze_call*, uint32_t kind, uint32_t max_samples, double* out_score)
       ADZE_NOEXCEPT;
 } adze_evaluate;

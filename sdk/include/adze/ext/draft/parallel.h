@@ -14,8 +14,8 @@ typedef struct adze_parallel {
   uint32_t struct_size, flags; /* flags: 0 */
   /* body(user, i) for each i < count, on up to call->threads threads, in no order; returns when all
    * are done. body may call what is tagged [any] and nothing else, must not throw, and must not
-   * nest. Write results by index: then they do not depend on the number of threads. CANCELLED:
-   * stopped before all were started. [worker] */
+   * nest (FAILED_PRECONDITION). Write results by index: then they do not depend on the number of
+   * threads. CANCELLED: progress() said stop before all were started. [worker] */
   adze_status (*for_each)(adze_call*, uint64_t count, void (*body)(void* user, uint64_t index),
                           void* user) ADZE_NOEXCEPT;
 } adze_parallel;

@@ -34,8 +34,12 @@ typedef struct adze_group {
 
 typedef struct adze_structure {
   uint32_t struct_size, reserved;
-  /* Groups whose channels may leave; indices into *out name them in remove_channels. Model inputs,
-   * model outputs and anything the analysis does not understand are in no group. [worker] */
+  /* Groups of two channels or more that may leave; indices into *out name them in remove_channels.
+   * They speak of the graph as shown, whatever was removed since. Channels that a node computes
+   * which is no target, those of model inputs and outputs, and those that meet an operator the
+   * analysis does not understand are in no group; nodes that only read or pass them need not be
+   * targets. A convolution in groups loses whole ones: span > 1 then. In the order of the nodes
+   * that compute them. [worker] */
   adze_status (*groups)(adze_call*, uint64_t* out_count, const adze_group* const** out)
       ADZE_NOEXCEPT;
 } adze_structure;
