@@ -24,6 +24,17 @@ adze_status known_status(adze_status status) {
   return status >= ADZE_OK && status <= ADZE_UNAUTHENTICATED ? status : ADZE_UNKNOWN;
 }
 
+/// Which table of the recipe makes the host offer an extension.
+const char* what_to_give(std::string_view id) {
+  if (id == "adze.calibration/1") return "; give a [calibration] table";
+  if (id == "adze.evaluate/1")
+    return "; give a [calibration] table with two samples or more, of which some are held out";
+  if (id == "adze.dataset/1") return "; give a [train] or a [calibration] table";
+  if (id == "adze.latency/1")
+    return "; name in [target] a board type whose backend predicts latency";
+  return "";
+}
+
 }  // namespace
 
 /// What adze_host offers to every call. Nothing may leave these functions but by returning.
@@ -102,10 +113,12 @@ void Call::check_needs() {
     if (!HostThunks::get_extension(&call_, *id))
       throw Error(ADZE_INVALID_ARGUMENT,
                   fmt::format("'{}' needs '{}', which this call does not offer{}",
-                              component_.component->id, *id,
-                              std::string_view(*id) == "adze.calibration/1"
-                                  ? "; give a [calibration] or [data] table"
-                                  : ""));
+                              component_.component->id, *id, what_to_give(*id)));
+}
+
+bool Call::stopped() {
+  const std::scoped_lock lock(mutex_);
+  return stopped_;
 }
 
 adze_status Call::fail(adze_status code, const std::string& text) {

@@ -50,6 +50,7 @@ class Call {
 
   const Component& component() const { return component_; }
   EditList* edits() { return edits_; }
+  std::uint64_t seed() const { return options_.seed; }
   template <class T>
   T& service() {
     return dynamic_cast<T&>(
@@ -71,6 +72,8 @@ class Call {
   [[noreturn]] void broke(const char* function, const std::string& rule);
   /// The last text of fail(), for a component that went on and reported success; "" without one.
   std::string refusal();
+  /// Whether the user stopped the call: progress() has said so. [any]
+  bool stopped();
   /// Throws Error INVALID_ARGUMENT when the component needs an extension that was not offered.
   void check_needs();
 
