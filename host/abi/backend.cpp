@@ -57,21 +57,37 @@ class PlacementReceiver : public ReportReceiver {
   std::vector<std::optional<Placement>> found;
 };
 
+/// A call that asks about a graph without compiling it, ready for the component's function.
+class GraphCall {
+ public:
+  GraphCall(const Component& backend, const Settings& settings, const Graph& graph,
+            const CallOptions& options)
+      : call(backend, settings, options), onnx_bytes_(graph, {}), view_(graph) {
+    call.offer(onnx_bytes_);
+    call.check_needs();
+    instance_.emplace(call);
+    call.show(view_);
+  }
+  void* self() const { return instance_->self(); }
+
+  Call call;
+
+ private:
+  OnnxBytes onnx_bytes_;
+  View view_;
+  std::optional<Instance> instance_;
+};
+
 }  // namespace
 
 std::vector<Placement> place(const Component& backend, const Settings& settings, const Graph& graph,
                              const CallOptions& options) {
   const adze_backend& table = table_of(backend);
-  Call call(backend, settings, options);
-  OnnxBytes onnx_bytes(graph, {});
-  call.offer(onnx_bytes);
-  call.check_needs();
-  const Instance instance(call);
-  const View view(graph);
-  call.show(view);
+  GraphCall graph_call(backend, settings, graph, options);
+  Call& call = graph_call.call;
   PlacementReceiver receiver(graph);
   receiver.receive(call);
-  receiver.finish(call, table.place(instance.self(), call.get()), "place");
+  receiver.finish(call, table.place(graph_call.self(), call.get()), "place");
   std::vector<Placement> placements;
   for (std::size_t i = 0; i < receiver.found.size(); ++i) {
     if (!receiver.found[i])
@@ -94,25 +110,20 @@ std::vector<double> estimate(const Component& backend, const Settings& settings,
     asked.push_back({.struct_size = sizeof(adze_what_if),
                      .node = question.node,
                      .sparsity = question.sparsity,
-                     .input_channels = 0,
-                     .output_channels = 0});
+                     .input_channels = question.input_channels,
+                     .output_channels = question.output_channels});
   }
   std::vector<const adze_what_if*> pointers;
   for (const adze_what_if& question : asked) pointers.push_back(&question);
   std::vector<double> latency_ms(asked.size(), std::nan(""));  // so that a forgotten one shows
   if (asked.empty()) return latency_ms;
 
-  Call call(backend, settings, options);
-  OnnxBytes onnx_bytes(graph, {});
-  call.offer(onnx_bytes);
-  call.check_needs();
-  const Instance instance(call);
-  const View view(graph);
-  call.show(view);
+  GraphCall graph_call(backend, settings, graph, options);
+  Call& call = graph_call.call;
   ReportReceiver receiver;
   receiver.receive(call);
   receiver.finish(call,
-                  table.estimate(instance.self(), call.get(), pointers.data(), pointers.size(),
+                  table.estimate(graph_call.self(), call.get(), pointers.data(), pointers.size(),
                                  latency_ms.data()),
                   "estimate");
   for (std::size_t i = 0; i < latency_ms.size(); ++i)

@@ -22,6 +22,7 @@ struct Placement {
 struct WhatIf {
   std::uint32_t node = kNone;
   double sparsity = 0;
+  std::uint32_t input_channels = 0, output_channels = 0;  ///< left; 0: as shown
 };
 
 /// Where each node would run on the board type. One entry a node, in the graph's order.
