@@ -48,12 +48,12 @@ adze_status set_mask(adze_call* call, std::uint32_t value, const std::uint8_t* k
   });
 }
 
-adze_status remove_channels(adze_call* call, std::uint32_t, const std::uint32_t*,
-                            std::uint64_t) noexcept {
-  return guarded(call, [](Call&) {
-    throw Error(ADZE_UNIMPLEMENTED,
-                "remove_channels: this host does not offer adze.structure/1, so there are no "
-                "groups");
+adze_status remove_channels(adze_call* call, std::uint32_t group, const std::uint32_t* channels,
+                            std::uint64_t count) noexcept {
+  return guarded(call, [&](Call& self) {
+    only(call, ComponentKind::pruner, "remove_channels");
+    if (!channels && count) throw Error(ADZE_INVALID_ARGUMENT, "remove_channels: no channels");
+    self.edits()->remove_channels(group, {channels, count});
   });
 }
 

@@ -8,6 +8,7 @@
 #include <map>
 
 #include "host/base/error.hpp"
+#include "host/edit/remove_channels.hpp"
 
 namespace adze::host {
 namespace {
@@ -195,6 +196,40 @@ void EditList::set_quant(std::uint32_t index, std::optional<Quant> quant) {
                     .quant = std::move(quant)});
 }
 
+const ChannelGroups& EditList::channel_groups() const {
+  if (!groups_)
+    groups_ = std::make_unique<const ChannelGroups>(find_channel_groups(shown_, targets_));
+  return *groups_;
+}
+
+void EditList::remove_channels(std::uint32_t group, std::span<const std::uint32_t> channels) {
+  const std::vector<ChannelGroup>& groups = channel_groups().groups;
+  if (group >= groups.size())
+    refuse(ADZE_INVALID_ARGUMENT, "remove_channels: there is no group {} among {} (R02)", group,
+           groups.size());
+  const std::size_t count = groups[group].channels.size();
+  if (channels.size() >= count)
+    refuse(ADZE_INVALID_ARGUMENT,
+           "remove_channels: group {}: {} of its {} channels; one must stay (R02)", group,
+           channels.size(), count);
+  for (std::size_t i = 0; i < channels.size(); ++i) {
+    if (channels[i] >= count)
+      refuse(ADZE_INVALID_ARGUMENT,
+             "remove_channels: group {}: there is no channel {} among {} (R02)", group, channels[i],
+             count);
+    if (i > 0 && channels[i] <= channels[i - 1])
+      refuse(ADZE_INVALID_ARGUMENT,
+             "remove_channels: group {}: channel {} after {}; they must ascend (R02)", group,
+             channels[i], channels[i - 1]);
+  }
+  edits_.push_back({.kind = Edit::Kind::channels,
+                    .target = group,
+                    .constant = {},
+                    .keep = {},
+                    .channels = {channels.begin(), channels.end()},
+                    .quant = {}});
+}
+
 void EditList::rewind(std::uint64_t mark) {
   if (mark > edits_.size())
     refuse(ADZE_INVALID_ARGUMENT, "rewind: {} is no mark; {} edits were made", mark, edits_.size());
@@ -203,10 +238,16 @@ void EditList::rewind(std::uint64_t mark) {
 
 Graph EditList::commit(const std::string& pattern) const {
   std::map<std::uint32_t, const Edit*> constants, masks, quants;
-  for (const Edit& edit : edits_)
+  std::map<std::uint32_t, std::vector<std::uint32_t>> channels;
+  for (const Edit& edit : edits_) {
+    if (edit.kind == Edit::Kind::channels) {
+      channels[edit.target] = edit.channels;
+      continue;
+    }
     (edit.kind == Edit::Kind::constant ? constants
      : edit.kind == Edit::Kind::mask   ? masks
                                        : quants)[edit.target] = &edit;
+  }
   Graph graph = shown_;
   for (const auto& [index, edit] : constants) {
     Tensor& constant = *graph.values[index].constant;
@@ -216,6 +257,8 @@ Graph EditList::commit(const std::string& pattern) const {
   }
   for (const auto& [index, edit] : masks) commit_mask(graph.values[index], edit->keep, pattern);
   for (const auto& [index, edit] : quants) graph.values[index].quant = edit->quant;
+  // Last, because quantization too speaks of the channels as shown.
+  if (!channels.empty()) host::remove_channels(graph, channel_groups(), channels);
   return graph;
 }
 

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "host/graph/channel_groups.hpp"
 #include "host/graph/graph.hpp"
 
 namespace adze::host {
@@ -31,11 +33,14 @@ class EditList {
   EditList(const Graph& shown, std::vector<std::uint32_t> targets);
 
   /// Errors of all: INVALID_ARGUMENT (no such value, not a constant, wrong shape, type or count,
-  /// not finite, scale not > 0, axis or zero point out of range), FAILED_PRECONDITION (a nonzero
-  /// constant under a mask of an earlier stage).
+  /// not finite, scale not > 0, axis or zero point out of range, no such group, channels not
+  /// ascending or all of them), FAILED_PRECONDITION (a nonzero constant under a mask of an earlier
+  /// stage).
   /// `contents` has the type the view shows: f32 for f16 and bf16 constants.
   void set_constant(std::uint32_t value, Tensor contents);
   void set_mask(std::uint32_t value, std::span<const std::uint8_t> keep);
+  /// `channels`: ascending; none takes an earlier removal from the group back.
+  void remove_channels(std::uint32_t group, std::span<const std::uint32_t> channels);
   /// Refuses the bias of a Conv, ConvTranspose or Gemm: its scale follows from the inputs'.
   void set_quant(std::uint32_t value, std::optional<Quant> quant);
 
@@ -44,9 +49,11 @@ class EditList {
   void rewind(std::uint64_t mark);
 
   const std::vector<Edit>& edits() const { return edits_; }
+  /// Those of find_channel_groups(), which `remove_channels` speaks of.
+  const ChannelGroups& channel_groups() const;
   /// The graph with all edits made: constants, then masks (old AND new; masked elements become 0),
-  /// then quantization; of two edits of one kind on one value the later counts. `pattern` names the
-  /// pattern of new masks. Nodes and values keep their indices.
+  /// then removed channels, then quantization; of two edits of one kind on one value or group the
+  /// later counts. `pattern` names the pattern of new masks. Nodes and values keep their indices.
   Graph commit(const std::string& pattern = "unstructured") const;
 
  private:
@@ -55,6 +62,7 @@ class EditList {
   const Graph& shown_;
   std::vector<std::uint32_t> targets_;
   std::vector<Edit> edits_;
+  mutable std::unique_ptr<const ChannelGroups> groups_;  // found when first asked for
 };
 
 }  // namespace adze::host

@@ -60,7 +60,10 @@ static adze_status prune(void* self, adze_call* call) {
     return ADZE_OK;
   }
   if (asked(call, "no_constant")) return call->edit->set_mask(call, node->inputs[0], keep, count);
-  if (asked(call, "channels")) return call->edit->remove_channels(call, 0, NULL, 0);
+  if (asked(call, "channels")) {
+    static const uint32_t all[] = {0, 1, 2};
+    return call->edit->remove_channels(call, 0, all, 3);
+  }
   if (asked(call, "bad_rewind")) return call->edit->rewind(call, 1000);
   if (asked(call, "not_target")) {
     const adze_node* last = graph->nodes[graph->node_count - 1];
