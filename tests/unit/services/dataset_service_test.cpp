@@ -1,0 +1,128 @@
+#include "host/services/dataset_service.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "tests/bad_plugins/graphs.hpp"
+#include "tests/unit/services/samples.hpp"
+
+namespace adze::host {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+const std::vector<InputSpec> kInputs = {{"x", DType::f32, {1, 2}}};
+
+class DatasetServiceTest : public testing::Test {
+ protected:
+  DatasetServiceTest() { call.offer(service); }
+  const adze_dataset& table() {
+    return *static_cast<const adze_dataset*>(
+        call.get()->host->get_extension(call.get(), ADZE_DATASET));
+  }
+  adze_status ask(std::uint32_t split, std::uint32_t size, std::uint64_t epoch,
+                  std::uint64_t index) {
+    return table().batch(call.get(), split, size, epoch, index, &batch);
+  }
+  /// The samples that the last batch holds.
+  std::vector<int> numbers() const {
+    const auto* elements = static_cast<const float*>(batch->inputs[0]->data);
+    std::vector<int> found;
+    for (std::uint64_t i = 0; i < batch->sample_count; ++i) {
+      EXPECT_EQ(elements[2 * i + 1], -elements[2 * i]);
+      found.push_back(static_cast<int>(elements[2 * i]));
+    }
+    return found;
+  }
+  std::vector<int> epoch_of(std::uint64_t epoch, std::uint32_t size) {
+    std::vector<int> all;
+    for (std::uint64_t i = 0; ask(ADZE_SPLIT_TRAIN, size, epoch, i) == ADZE_OK; ++i)
+      for (const int number : numbers()) all.push_back(number);
+    return all;
+  }
+
+  test::Numbers samples{100, true};
+  DatasetService service{samples, {10, 11, 12, 13, 14, 15, 16}, {50, 51, 52}, kInputs};
+  CallOptions options{.seed = 7};
+  Call call{test::component("bad_edits"), {}, options};
+  const adze_batch* batch = nullptr;
+};
+
+TEST_F(DatasetServiceTest, says_what_there_is) {
+  EXPECT_EQ(table().train_count, 7u);
+  EXPECT_EQ(table().held_out_count, 3u);
+  EXPECT_EQ(table().labeled, 1u);
+}
+
+TEST_F(DatasetServiceTest, an_epoch_is_every_training_sample_once_in_an_order_of_its_own) {
+  const std::vector<int> first = epoch_of(0, 3), second = epoch_of(1, 3);
+  EXPECT_NE(first, second);
+  for (std::vector<int> epoch : {first, second}) {
+    std::ranges::sort(epoch);
+    EXPECT_THAT(epoch, ElementsAre(10, 11, 12, 13, 14, 15, 16));
+  }
+  EXPECT_EQ(epoch_of(0, 7), first) << "the size of a batch does not change the order";
+}
+
+TEST_F(DatasetServiceTest, batches_are_the_same_in_any_order_and_for_the_same_seed_only) {
+  const std::vector<int> all = epoch_of(3, 2);
+  for (const std::uint64_t index : {3u, 0u, 2u, 2u, 1u}) {
+    ASSERT_EQ(ask(ADZE_SPLIT_TRAIN, 2, 3, index), ADZE_OK);
+    EXPECT_EQ(numbers(),
+              std::vector<int>(all.begin() + static_cast<std::ptrdiff_t>(2 * index),
+                               all.begin() + static_cast<std::ptrdiff_t>(
+                                                 std::min<std::size_t>(2 * index + 2, 7))));
+  }
+  std::vector<int> others;
+  for (std::uint64_t i = 0; i < 4; ++i) {
+    batch = service.batch(8, ADZE_SPLIT_TRAIN, 2, 3, i);
+    for (const int number : numbers()) others.push_back(number);
+  }
+  EXPECT_NE(others, all);
+}
+
+TEST_F(DatasetServiceTest, held_out_samples_keep_their_order_and_labels_come_along) {
+  ASSERT_EQ(ask(ADZE_SPLIT_HELD_OUT, 2, 5, 1), ADZE_OK);
+  EXPECT_THAT(numbers(), ElementsAre(52));
+  ASSERT_EQ(ask(ADZE_SPLIT_HELD_OUT, 2, 0, 0), ADZE_OK);
+  EXPECT_THAT(numbers(), ElementsAre(50, 51));
+  ASSERT_TRUE(batch->labels);
+  EXPECT_EQ(batch->labels->shape[0], 2);
+  EXPECT_THAT(std::span(static_cast<const std::int64_t*>(batch->labels->data), 2),
+              ElementsAre(0, 1));
+}
+
+TEST_F(DatasetServiceTest, refuses_what_does_not_exist) {
+  EXPECT_EQ(ask(ADZE_SPLIT_TRAIN, 2, 0, 4), ADZE_OUT_OF_RANGE);
+  EXPECT_EQ(ask(ADZE_SPLIT_TRAIN, 4'000'000'000u, 0, 1), ADZE_OUT_OF_RANGE);
+  EXPECT_EQ(ask(ADZE_SPLIT_TRAIN, 2, 0, ~std::uint64_t{0}), ADZE_OUT_OF_RANGE);
+  EXPECT_EQ(ask(ADZE_SPLIT_TRAIN, 0, 0, 0), ADZE_INVALID_ARGUMENT);
+  EXPECT_EQ(ask(2, 1, 0, 0), ADZE_UNIMPLEMENTED);
+  EXPECT_EQ(table().batch(call.get(), 0, 1, 0, 0, nullptr), ADZE_INVALID_ARGUMENT);
+  EXPECT_EQ(ask(ADZE_SPLIT_TRAIN, 4'000'000'000u, ~std::uint64_t{0}, 0), ADZE_OK);
+  EXPECT_EQ(batch->sample_count, 7u);
+}
+
+TEST_F(DatasetServiceTest, a_damaged_sample_is_reported_when_its_batch_is_asked_for) {
+  const std::vector<int> all = epoch_of(0, 1);
+  samples.broken = all[1];
+  ASSERT_EQ(ask(ADZE_SPLIT_TRAIN, 1, 0, 0), ADZE_OK) << "loading ahead must not fail this one";
+  EXPECT_EQ(ask(ADZE_SPLIT_TRAIN, 1, 0, 1), ADZE_DATA_LOSS);
+  EXPECT_THAT(call.refusal(), HasSubstr("damaged"));
+  EXPECT_EQ(ask(ADZE_SPLIT_TRAIN, 1, 0, 2), ADZE_OK);
+}
+
+TEST(DatasetService, without_labels_shows_none_and_refuses_batches_beyond_memory) {
+  const test::Numbers samples(100, false);
+  std::vector<std::int64_t> all(100);
+  const std::vector<InputSpec> huge = {{"x", DType::f32, {1, 1 << 14, 1 << 10}}};
+  DatasetService service(samples, all, {}, huge);
+  EXPECT_THROW(service.batch(0, ADZE_SPLIT_TRAIN, 64, 0, 0), Error);
+  EXPECT_EQ(service.batch(0, ADZE_SPLIT_TRAIN, 2, 0, 0)->labels, nullptr);
+  EXPECT_THROW(service.batch(0, ADZE_SPLIT_HELD_OUT, 2, 0, 0), Error);
+}
+
+}  // namespace
+}  // namespace adze::host
