@@ -3,6 +3,7 @@
 #include "host/abi/call.hpp"
 #include "host/abi/guard.hpp"
 #include "host/base/error.hpp"
+#include "host/plugin/first_sizes.hpp"
 
 namespace adze::host {
 namespace {
@@ -12,16 +13,16 @@ void only(adze_call* call, ComponentKind kind, const char* what) {
     throw Error(ADZE_PERMISSION_DENIED, std::string(what) + " is for a " + kind_name(kind));
 }
 
-Quant quant_of(const adze_quant& given) {
-  if (given.struct_size < sizeof(adze_quant))
+/// Reads no more of the plugin's arrays than the value can have scales.
+Quant quant_of(const EditList& edits, std::uint32_t value, const adze_quant& given) {
+  if (!reaches_first_size(given))
     throw Error(ADZE_INVALID_ARGUMENT, "set_quant: adze_quant.struct_size is not set");
   if (given.flags != 0) throw Error(ADZE_UNIMPLEMENTED, "set_quant: unknown flags");
   if (given.code != ADZE_INT && given.code != ADZE_UINT)
     throw Error(ADZE_INVALID_ARGUMENT, "set_quant: code is neither ADZE_INT nor ADZE_UINT (S02)");
   if (given.count == 0 || !given.scale)
     throw Error(ADZE_INVALID_ARGUMENT, "set_quant: no scale (S02)");
-  if (given.count > (std::uint64_t{1} << 31))
-    throw Error(ADZE_INVALID_ARGUMENT, "set_quant: too many scales (S02)");
+  edits.check_scale_count(value, given.axis, given.count);
   Quant quant{.axis = given.axis,
               .is_signed = given.code == ADZE_INT,
               .bits = given.bits,
@@ -35,6 +36,9 @@ adze_status set_constant(adze_call* call, std::uint32_t value,
                          const adze_tensor* contents) noexcept {
   return guarded(call, [&](Call& self) {
     if (!contents) throw Error(ADZE_INVALID_ARGUMENT, "set_constant: no contents");
+    // First, so that a wrong shape is never read by.
+    self.edits()->check_contents(value, dtype_of(contents->code, contents->bits),
+                                 shape_of(*contents));
     self.edits()->set_constant(value, copy_of(*contents));
   });
 }
@@ -60,7 +64,8 @@ adze_status remove_channels(adze_call* call, std::uint32_t group, const std::uin
 adze_status set_quant(adze_call* call, std::uint32_t value, const adze_quant* quant) noexcept {
   return guarded(call, [&](Call& self) {
     only(call, ComponentKind::quantizer, "set_quant");
-    self.edits()->set_quant(value, quant ? std::optional(quant_of(*quant)) : std::nullopt);
+    self.edits()->set_quant(
+        value, quant ? std::optional(quant_of(*self.edits(), value, *quant)) : std::nullopt);
   });
 }
 

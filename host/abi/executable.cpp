@@ -75,32 +75,30 @@ class OutputReceiver : public ReportReceiver {
     const Value& value = graph_.value(index);
     if (outputs.contains(index))
       refuse(ADZE_ALREADY_EXISTS, "report->output: '{}' was reported twice", value.name);
-    Tensor tensor;
     try {
-      tensor = copy_of(contents);
+      // First, so that a wrong shape is never read by.
+      check_type(value, dtype_of(contents.code, contents.bits), shape_of(contents));
+      outputs.emplace(index, copy_of(contents));
     } catch (const Error& error) {
-      refuse(error.code, "report->output: '{}': {}", value.name, error.what());
+      refuse(error.code, "report->output: '{}' {}", value.name, error.what());
     }
-    check_type(value, tensor);
-    outputs.emplace(index, std::move(tensor));
   }
 
   std::map<std::uint32_t, Tensor> outputs;
 
  private:
-  void check_type(const Value& value, const Tensor& tensor) const {
-    if (tensor.dtype() != value.dtype)
-      refuse(ADZE_INVALID_ARGUMENT, "report->output: '{}' is of {}, reported as {}", value.name,
-             info(value.dtype).name, info(tensor.dtype()).name);
+  void check_type(const Value& value, DType dtype, const Shape& shape) const {
+    if (dtype != value.dtype)
+      refuse(ADZE_INVALID_ARGUMENT, "is of {}, reported as {}", info(value.dtype).name,
+             info(dtype).name);
     if (!value.shape) return;
     Shape expected = *value.shape;
     if (value.batch_axis >= 0) expected.at(static_cast<std::size_t>(value.batch_axis)) = batch_;
-    bool fits = expected.size() == tensor.shape().size();
+    bool fits = expected.size() == shape.size();
     for (std::size_t axis = 0; fits && axis < expected.size(); ++axis)
-      fits = expected[axis] < 0 || expected[axis] == tensor.shape()[axis];
+      fits = expected[axis] < 0 || expected[axis] == shape[axis];
     if (!fits)
-      refuse(ADZE_INVALID_ARGUMENT, "report->output: '{}' is {}, reported as {}", value.name,
-             to_string(expected), to_string(tensor.shape()));
+      refuse(ADZE_INVALID_ARGUMENT, "is {}, reported as {}", to_string(expected), to_string(shape));
   }
 
   const Graph& graph_;

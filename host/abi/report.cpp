@@ -2,6 +2,7 @@
 
 #include "host/abi/guard.hpp"
 #include "host/base/error.hpp"
+#include "host/plugin/first_sizes.hpp"
 
 namespace adze::host {
 namespace {
@@ -47,7 +48,7 @@ adze_status output(adze_call* call, std::uint32_t value, const adze_tensor* cont
 
 adze_status profile(adze_call* call, const adze_profile_row* row) noexcept {
   return reported(call, [&](ReportReceiver& to) {
-    if (!row || row->struct_size < sizeof(adze_profile_row))
+    if (!row || !reaches_first_size(*row))
       throw Error(ADZE_INVALID_ARGUMENT, "report->profile: no row, or struct_size is not set");
     to.profile(*row);
   });

@@ -1,5 +1,7 @@
 #include "host/calibrate/calibration.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
 #include <utility>
@@ -8,6 +10,7 @@
 #include "host/abi/guard.hpp"
 #include "host/base/error.hpp"
 #include "host/calibrate/collector.hpp"
+#include "host/plugin/first_sizes.hpp"
 
 namespace adze::host {
 namespace {
@@ -34,16 +37,22 @@ struct Held {
   }
 };
 
+constexpr std::uint64_t kMostRequests = 1u << 16;
+
 // The component steps its array by its own idea of a request's size.
 std::vector<adze_stat_request> copy_requests(const adze_stat_request* requests,
                                              std::uint64_t count) {
-  std::vector<adze_stat_request> copies(count);
-  const std::uint32_t size = count ? requests->struct_size : 0;
-  if (count && size < sizeof(adze_stat_request))
+  if (count > kMostRequests)
+    throw Error(ADZE_RESOURCE_EXHAUSTED,
+                fmt::format("adze_calibration.collect: {} requests at once, at most {} are taken",
+                            count, kMostRequests));
+  const std::uint32_t size = requests->struct_size;
+  if (!reaches_first_size(*requests))
     throw Error(ADZE_INVALID_ARGUMENT, "adze_stat_request.struct_size is too small");
+  std::vector<adze_stat_request> copies(count);
   const auto* at = reinterpret_cast<const std::byte*>(requests);
   for (adze_stat_request& copy : copies) {
-    std::memcpy(&copy, at, sizeof copy);
+    std::memcpy(&copy, at, std::min<std::size_t>(size, sizeof copy));
     at += size;
   }
   return copies;

@@ -80,21 +80,21 @@ void check_scales(const Value& value, const Quant& quant) {
              value.name, zero, low, high);
 }
 
-void check_axis(const Value& value, const Quant& quant) {
-  if (quant.axis == -1) {
-    if (quant.scale.size() != 1)
+void check_axis(const Value& value, std::int32_t axis, std::uint64_t count) {
+  if (axis == -1) {
+    if (count != 1)
       refuse(ADZE_INVALID_ARGUMENT,
              "set_quant: '{}': {} scales for the whole tensor, one is needed (S02)", value.name,
-             quant.scale.size());
+             count);
     return;
   }
-  if (!value.shape || quant.axis < 0 || static_cast<std::size_t>(quant.axis) >= value.shape->size())
-    refuse(ADZE_INVALID_ARGUMENT, "set_quant: '{}' has no axis {} (S02)", value.name, quant.axis);
-  const std::int64_t size = (*value.shape)[static_cast<std::size_t>(quant.axis)];
-  if (quant.axis == value.batch_axis || size != static_cast<std::int64_t>(quant.scale.size()))
+  if (!value.shape || axis < 0 || static_cast<std::size_t>(axis) >= value.shape->size())
+    refuse(ADZE_INVALID_ARGUMENT, "set_quant: '{}' has no axis {} (S02)", value.name, axis);
+  const std::int64_t size = (*value.shape)[static_cast<std::size_t>(axis)];
+  if (axis == value.batch_axis || size < 0 || count != static_cast<std::uint64_t>(size))
     refuse(ADZE_INVALID_ARGUMENT,
-           "set_quant: '{}': {} scales along axis {}, whose size is {} (S02)", value.name,
-           quant.scale.size(), quant.axis, size);
+           "set_quant: '{}': {} scales along axis {}, whose size is {} (S02)", value.name, count,
+           axis, size);
 }
 
 /// Sets the pruned elements to 0, whatever the type: all its zeros are zero bytes.
@@ -137,15 +137,19 @@ const Value& EditList::changeable_constant(const char* verb, std::uint32_t index
   return value;
 }
 
-void EditList::set_constant(std::uint32_t index, Tensor contents) {
+void EditList::check_contents(std::uint32_t index, DType dtype, const Shape& shape) const {
   const Value& value = changeable_constant("set_constant", index);
   const DType wanted = shown_as(value.constant->dtype());
-  if (contents.dtype() != wanted || contents.shape() != value.constant->shape())
+  if (dtype != wanted || shape != value.constant->shape())
     refuse(ADZE_INVALID_ARGUMENT,
            "set_constant: '{}' is {} of {}, the new contents are {} of {} (R02)", value.name,
-           to_string(value.constant->shape()), info(wanted).name, to_string(contents.shape()),
-           info(contents.dtype()).name);
-  check_elements(value, contents);
+           to_string(value.constant->shape()), info(wanted).name, to_string(shape),
+           info(dtype).name);
+}
+
+void EditList::set_constant(std::uint32_t index, Tensor contents) {
+  check_contents(index, contents.dtype(), contents.shape());
+  check_elements(shown_.value(index), contents);
   edits_.push_back({.kind = Edit::Kind::constant,
                     .target = index,
                     .constant = std::move(contents),
@@ -170,7 +174,7 @@ void EditList::set_mask(std::uint32_t index, std::span<const std::uint8_t> keep)
                     .quant = {}});
 }
 
-void EditList::set_quant(std::uint32_t index, std::optional<Quant> quant) {
+const Value& EditList::quantizable(std::uint32_t index) const {
   if (index >= shown_.values.size())
     refuse(ADZE_INVALID_ARGUMENT, "set_quant: there is no value {} (R02)", index);
   const Value& value = shown_.value(index);
@@ -181,11 +185,21 @@ void EditList::set_quant(std::uint32_t index, std::optional<Quant> quant) {
     refuse(ADZE_INVALID_ARGUMENT,
            "set_quant: '{}' is a bias, whose quantization follows from the inputs (S02)",
            value.name);
+  return value;
+}
+
+void EditList::check_scale_count(std::uint32_t index, std::int32_t axis,
+                                 std::uint64_t count) const {
+  check_axis(quantizable(index), axis, count);
+}
+
+void EditList::set_quant(std::uint32_t index, std::optional<Quant> quant) {
+  const Value& value = quantizable(index);
   if (quant) {
     if (quant->bits < 2 || quant->bits > 16)
       refuse(ADZE_INVALID_ARGUMENT, "set_quant: '{}': {} bits are outside 2..16 (S02)", value.name,
              quant->bits);
-    check_axis(value, *quant);
+    check_axis(value, quant->axis, quant->scale.size());
     check_scales(value, *quant);
   }
   edits_.push_back({.kind = Edit::Kind::quant,

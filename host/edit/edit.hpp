@@ -38,11 +38,16 @@ class EditList {
   /// stage).
   /// `contents` has the type the view shows: f32 for f16 and bf16 constants.
   void set_constant(std::uint32_t value, Tensor contents);
+  /// What set_constant() refuses before it looks at the elements, for callers who copy from
+  /// somebody else's memory: what is refused here need not even be there.
+  void check_contents(std::uint32_t value, DType dtype, const Shape& shape) const;
   void set_mask(std::uint32_t value, std::span<const std::uint8_t> keep);
   /// `channels`: ascending; none takes an earlier removal from the group back.
   void remove_channels(std::uint32_t group, std::span<const std::uint32_t> channels);
   /// Refuses the bias of a Conv, ConvTranspose or Gemm: its scale follows from the inputs'.
   void set_quant(std::uint32_t value, std::optional<Quant> quant);
+  /// The same before it looks at the scales.
+  void check_scale_count(std::uint32_t value, std::int32_t axis, std::uint64_t count) const;
 
   std::uint64_t mark() const { return edits_.size(); }
   /// Errors: INVALID_ARGUMENT for a mark that no mark() returned.
@@ -58,6 +63,7 @@ class EditList {
 
  private:
   const Value& changeable_constant(const char* verb, std::uint32_t value) const;
+  const Value& quantizable(std::uint32_t value) const;
 
   const Graph& shown_;
   std::vector<std::uint32_t> targets_;

@@ -1,8 +1,5 @@
 #include "host/plugin/descriptor.hpp"
 
-#include <adze/backend.h>
-#include <adze/pruner.h>
-#include <adze/quantizer.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,15 +7,18 @@
 #include <set>
 #include <string_view>
 
+#include "host/plugin/first_sizes.hpp"
+
 namespace adze::host {
 namespace {
 
 constexpr std::uint32_t kLargestStruct = 1u << 16, kMostComponents = 1024;
 constexpr std::uint64_t kMostParams = 4096;
 
-/// Fields are only appended, so a later struct is never smaller than that of 1.0.
-bool plausible(std::uint32_t struct_size, std::size_t size_in_1_0) {
-  return struct_size >= size_in_1_0 && struct_size <= kLargestStruct && struct_size % 8 == 0;
+template <class T>
+bool plausible(const T& given) {
+  return reaches_first_size(given) && given.struct_size <= kLargestStruct &&
+         given.struct_size % 8 == 0;
 }
 
 bool said(const char* text) { return text && *text; }
@@ -82,8 +82,7 @@ std::string param_fault(const adze_param& param) {
 std::string params_fault(const adze_component& component) {
   if (component.param_count == 0) return "";
   if (!component.params || component.param_count > kMostParams) return "no parameter table (D01)";
-  if (!plausible(component.params->struct_size, sizeof(adze_param)))
-    return "adze_param.struct_size is implausible (D01)";
+  if (!plausible(*component.params)) return "adze_param.struct_size is implausible (D01)";
   std::set<std::string_view> names;
   for (std::uint64_t i = 0; i < component.param_count; ++i) {
     const adze_param& param = param_at(component, i);
@@ -101,22 +100,18 @@ std::string tables_fault(const adze_component& component) {
     return fmt::format("{} of pruner, quantizer, backend are set, exactly one must be (D05)",
                        tables);
   if (const auto* table = component.pruner)
-    if (!plausible(table->struct_size, sizeof(adze_pruner)) || !table->prune)
-      return "the pruner table is incomplete (D06)";
+    if (!plausible(*table) || !table->prune) return "the pruner table is incomplete (D06)";
   if (const auto* table = component.quantizer)
-    if (!plausible(table->struct_size, sizeof(adze_quantizer)) || !table->quantize)
-      return "the quantizer table is incomplete (D06)";
+    if (!plausible(*table) || !table->quantize) return "the quantizer table is incomplete (D06)";
   if (const auto* table = component.backend)
-    if (!plausible(table->struct_size, sizeof(adze_backend)) || !table->place || !table->compile ||
-        !table->run || !table->release)
+    if (!plausible(*table) || !table->place || !table->compile || !table->run || !table->release)
       return "the backend table lacks place, compile, run or release (D06)";
   return "";
 }
 
 std::string component_fault(const adze_component* component, bool first_party) {
   if (!component) return "a component is NULL (D01)";
-  if (!plausible(component->struct_size, sizeof(adze_component)))
-    return "adze_component.struct_size is implausible (D01)";
+  if (!plausible(*component)) return "adze_component.struct_size is implausible (D01)";
   if (!is_reverse_dns(component->id)) return "a component's id is not in reverse DNS (D03)";
   const auto named = [&](const std::string& why) {
     return why.empty() ? why : fmt::format("component '{}': {}", component->id, why);
@@ -137,7 +132,7 @@ const adze_param& param_at(const adze_component& component, std::uint64_t index)
 
 std::string descriptor_fault(const adze_plugin* plugin, bool first_party) {
   if (!plugin) return "its entry function returned NULL (L04)";
-  if (!plausible(plugin->struct_size, sizeof(adze_plugin)))
+  if (!plausible(*plugin))
     return fmt::format("adze_plugin.struct_size is {}, which no version has (D01)",
                        plugin->struct_size);
   if (plugin->required_minor > ADZE_ABI_MINOR)

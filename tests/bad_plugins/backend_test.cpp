@@ -50,17 +50,18 @@ TEST_P(BadRun, is_refused_by_name) {
   BackendRunner runner = compiled(GetParam().name);
   expect_fault("run: ", GetParam().text, [&] { runner.run(one_sample()); });
 }
-INSTANTIATE_TEST_SUITE_P(Outputs, BadRun,
-                         testing::Values(Fault{"twice", "'output' was reported twice"},
-                                         Fault{"ignores_status", "'output' was reported twice"},
-                                         Fault{"never", "output 'output' was never reported"},
-                                         Fault{"wrong_type",
-                                               "'output' is of float32, reported as int32"},
-                                         Fault{"wrong_rank", "'output' is 1x2, reported as 1"},
-                                         Fault{"bad_stride", "strides are not row-major"},
-                                         Fault{"no_such_value", "value 100000 is no output"},
-                                         Fault{"not_asked_for", "value 0 is no output"}),
-                         [](const auto& fault) { return std::string(fault.param.name); });
+INSTANTIATE_TEST_SUITE_P(
+    Outputs, BadRun,
+    testing::Values(Fault{"twice", "'output' was reported twice"},
+                    Fault{"ignores_status", "'output' was reported twice"},
+                    Fault{"never", "output 'output' was never reported"},
+                    Fault{"wrong_type", "'output' is of float32, reported as int32"},
+                    Fault{"wrong_rank", "'output' is 1x2, reported as 1"},
+                    Fault{"huge_output", "'output' is 1x2, reported as 1073741824x2"},
+                    Fault{"bad_stride", "strides are not row-major"},
+                    Fault{"no_such_value", "value 100000 is no output"},
+                    Fault{"not_asked_for", "value 0 is no output"}),
+    [](const auto& fault) { return std::string(fault.param.name); });
 
 class BadPlacement : public testing::TestWithParam<Fault> {};
 TEST_P(BadPlacement, is_refused_by_name) {

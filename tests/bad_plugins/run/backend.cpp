@@ -6,17 +6,29 @@
 
 namespace {
 
-constexpr const char* kFaults[] = {"none",           "twice",
-                                   "never",          "wrong_type",
-                                   "wrong_rank",     "no_such_value",
-                                   "not_asked_for",  "ignores_status",
-                                   "bad_stride",     "no_executable",
-                                   "unavailable",    "outside",
-                                   "no_file",        "place_twice",
-                                   "place_never",    "no_reason",
-                                   "bad_verdict",    "estimate_nan",
-                                   "estimate_never", "profile_node",
-                                   "profile_nan",    "output_from_place",
+constexpr const char* kFaults[] = {"none",
+                                   "twice",
+                                   "never",
+                                   "wrong_type",
+                                   "wrong_rank",
+                                   "huge_output",
+                                   "no_such_value",
+                                   "not_asked_for",
+                                   "ignores_status",
+                                   "bad_stride",
+                                   "no_executable",
+                                   "unavailable",
+                                   "outside",
+                                   "no_file",
+                                   "place_twice",
+                                   "place_never",
+                                   "no_reason",
+                                   "bad_verdict",
+                                   "estimate_nan",
+                                   "estimate_never",
+                                   "profile_node",
+                                   "profile_nan",
+                                   "output_from_place",
                                    nullptr};
 constexpr adze_param kParams[] = {
     {sizeof(adze_param), ADZE_TEXT, 0, "fault", "What to do wrong.", 0, 0, 0, "none", kFaults}};
@@ -77,6 +89,8 @@ adze_status run(void* executable, adze_call* call, const adze_tensor* const* inp
     if (exe.fault == "never") return;
     if (exe.fault == "wrong_type") shown.code = ADZE_INT;
     if (exe.fault == "wrong_rank") shown.ndim = 1;
+    const int64_t huge[] = {1 << 30, 2};  // far more than there is
+    if (exe.fault == "huge_output") shown.shape = huge;
     const int64_t strides[] = {7, 7, 7, 7, 7};
     if (exe.fault == "bad_stride") shown.strides = strides;
     if (exe.fault == "no_such_value") adze::check(report.output(call, 100000, &shown));

@@ -4,14 +4,13 @@
 #include <math.h>
 #include <string.h>
 
-static const char* const prune_faults[] = {"none",        "silent",     "short_mask",
-                                           "nan",         "not_target", "no_constant",
-                                           "wrong_shape", "cancelled",  "no_such_status",
-                                           "quantizes",   "channels",   "ignores_refusal",
-                                           "bad_rewind",  "revives",    NULL};
-static const char* const quantize_faults[] = {"none",      "zero_scale", "wrong_count", "no_scale",
-                                              "bad_zero",  "bad_axis",   "bias",        "masks",
-                                              "bad_flags", NULL};
+static const char* const prune_faults[] = {
+    "none",        "silent",    "short_mask",     "nan",       "not_target", "no_constant",
+    "wrong_shape", "cancelled", "no_such_status", "quantizes", "channels",   "ignores_refusal",
+    "bad_rewind",  "revives",   "huge_shape",     NULL};
+static const char* const quantize_faults[] = {"none",      "zero_scale",  "wrong_count", "no_scale",
+                                              "bad_zero",  "bad_axis",    "bias",        "masks",
+                                              "bad_flags", "many_scales", NULL};
 static const adze_param prune_params[] = {{.struct_size = sizeof(adze_param),
                                            .type = ADZE_TEXT,
                                            .name = "fault",
@@ -84,6 +83,8 @@ static adze_status prune(void* self, adze_call* call) {
   contents[count - 1] = asked(call, "nan") ? NAN : 1.0f;
   adze_tensor made = *shown;
   made.data = contents;
+  const int64_t huge[2] = {(int64_t)1 << 30, 2}; /* far more than `contents` has */
+  if (asked(call, "huge_shape")) made.shape = huge;
   if (asked(call, "wrong_shape")) made.ndim = 1, made.strides += 1;
   return call->edit->set_constant(call, weight, &made);
 }
@@ -102,6 +103,7 @@ static adze_status quantize(void* self, adze_call* call) {
                       .scale = scales,
                       .zero_point = &zero};
   if (asked(call, "wrong_count")) quant.count = 2, quant.zero_point = NULL;
+  if (asked(call, "many_scales")) quant.count = (uint64_t)1 << 31, quant.zero_point = NULL;
   if (asked(call, "no_scale")) quant.scale = NULL;
   if (asked(call, "bad_axis")) quant.axis = 9;
   if (asked(call, "bad_flags")) quant.flags = 64;
