@@ -75,6 +75,7 @@ void add_optimize(CLI::App& app, Context& context);  // optimize, prune, quantiz
 void add_evaluate(CLI::App& app, Context& context);  // evaluate
 void add_compare(CLI::App& app, Context& context);   // compare
 void add_plugin(CLI::App& app, Context& context);    // plugin list, info
+void add_plugin_new(CLI::App&, Context&);            // plugin new
 void add_bundle(CLI::App& app, Context& context);    // bundle make, verify
 void add_board(CLI::App& app, Context& context);     // board list, info, flash, bench, sim
 void add_validate(CLI::App& app, Context& context);  // validate

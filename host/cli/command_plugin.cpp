@@ -161,6 +161,7 @@ void add_plugin(CLI::App& app, Context& context) {
   const auto what = std::make_shared<std::string>();
   info->add_option("what", *what, "Id of a plugin or component, or a file")->required();
   info->callback([&context, what] { show(*what, context); });
+  add_plugin_new(*group, context);
 }
 
 }  // namespace adze::host

@@ -17,3 +17,15 @@ function(adze_add_plugin name)
     target_link_options(${name} PRIVATE LINKER:-z,defs)
   endif()
 endfunction()
+
+# adze_check_plugin(<name>): a test that has `adze plugin check` try every rule of the contract on
+# the plugin. ADZE_PROGRAM names the program when it is not found.
+function(adze_check_plugin name)
+  find_program(ADZE_PROGRAM adze HINTS "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../../../bin")
+  if(ADZE_PROGRAM)
+    add_test(NAME ${name}.follows_the_rules
+      COMMAND ${ADZE_PROGRAM} plugin check $<TARGET_FILE:${name}>)
+  else()
+    message(WARNING "adze is not installed: no test for ${name} (ADZE_PROGRAM=<path> names it)")
+  endif()
+endfunction()

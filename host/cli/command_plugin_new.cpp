@@ -1,0 +1,204 @@
+// adze plugin new: a folder with a working plugin of one's own, from the SDK's templates.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "host/base/file.hpp"
+#include "host/cli/command.hpp"
+
+namespace adze::host {
+namespace {
+
+namespace fs = std::filesystem;
+using Files = std::map<fs::path, std::string>;  // relative path: contents
+
+struct Options {
+  std::string kind, name, language = "c", id, vendor = "Example";
+  fs::path folder;
+};
+
+/// Folders of templates/: common/<language> and <kind>/<language> make one plugin together.
+fs::path template_folder() { return installation_root() / "share/adze/templates"; }
+
+bool is_lower_or_digit(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
+
+/// A name of CMake or Rust that a target or crate may not have.
+bool is_taken(std::string_view name) {
+  static constexpr auto kTaken = std::to_array<std::string_view>(
+      {"abstract", "adze",    "all",   "alloc",      "as",    "async", "await",  "become", "box",
+       "break",    "check",   "clean", "const",      "core",  "crate", "do",     "dyn",    "else",
+       "enum",     "extern",  "false", "final",      "fn",    "for",   "help",   "if",     "impl",
+       "in",       "install", "let",   "loop",       "macro", "match", "mod",    "move",   "mut",
+       "override", "package", "priv",  "proc_macro", "pub",   "ref",   "return", "self",   "static",
+       "std",      "struct",  "super", "test",       "trait", "true",  "try",    "type",   "typeof",
+       "unsafe",   "unsized", "use",   "virtual",    "where", "while", "yield"});
+  return std::ranges::find(kTaken, name) != kTaken.end();
+}
+
+void check_name(const std::string& name) {
+  const bool plain =
+      !name.empty() && name.size() <= 64 && name[0] >= 'a' && name[0] <= 'z' &&
+      std::ranges::all_of(name, [](char c) { return c == '_' || is_lower_or_digit(c); });
+  if (!plain)
+    throw Error(
+        ADZE_INVALID_ARGUMENT,
+        fmt::format("'{}' is no name for a plugin: write up to 64 lower case letters, digits "
+                    "and '_', a letter first",
+                    name));
+  if (is_taken(name))
+    throw Error(ADZE_INVALID_ARGUMENT,
+                fmt::format("'{}' is a word of CMake or Rust; choose another name", name));
+}
+
+/// As the host will read it when it loads the plugin (rule D03).
+void check_id(const std::string& id) {
+  const bool plain = std::ranges::all_of(
+      id, [](char c) { return c == '.' || c == '-' || c == '_' || is_lower_or_digit(c); });
+  if (!plain || id.size() > 128 || id.find('.') == std::string::npos || id.starts_with('.') ||
+      id.ends_with('.') || id.find("..") != std::string::npos)
+    throw Error(
+        ADZE_INVALID_ARGUMENT,
+        fmt::format("--id '{}' is not in reverse DNS; write something like org.example.mine", id));
+  if (id.starts_with("adze."))
+    throw Error(
+        ADZE_INVALID_ARGUMENT,
+        fmt::format("--id '{}': ids that begin with 'adze.' are for Adze's own plugins", id));
+}
+
+/// It will stand between quotation marks in C, C++ and Rust.
+void check_vendor(const std::string& vendor) {
+  const bool plain = std::ranges::all_of(vendor, [](char c) {
+    return static_cast<unsigned char>(c) >= ' ' && c != 127 && c != '"' && c != '\\';
+  });
+  if (vendor.empty() || vendor.size() > 128 || !plain ||
+      !nlohmann::json::accept('"' + vendor + '"'))
+    throw Error(ADZE_INVALID_ARGUMENT,
+                "--vendor: write a name in UTF-8 without quotation marks and backslashes");
+}
+
+/// Names of the folders in `folder`, sorted; "common" is none.
+std::vector<std::string> folders_in(const fs::path& folder) {
+  std::vector<std::string> names;
+  std::error_code missing;
+  for (const auto& entry : fs::directory_iterator(folder, missing))
+    if (entry.is_directory() && entry.path().filename() != "common")
+      names.push_back(entry.path().filename().string());
+  std::ranges::sort(names);
+  return names;
+}
+
+void check_choice(const std::string& what, const std::string& chosen, const fs::path& folder) {
+  const std::vector<std::string> known = folders_in(folder);
+  if (known.empty())
+    throw Error(ADZE_NOT_FOUND,
+                fmt::format("no templates in '{}'; install the package adze-sdk", folder.string()));
+  if (std::ranges::find(known, chosen) == known.end())
+    throw Error(ADZE_INVALID_ARGUMENT, fmt::format("there is no template for {} '{}', but for: {}",
+                                                   what, chosen, fmt::join(known, ", ")));
+}
+
+void add_files(const fs::path& folder, Files& files) {
+  for (const auto& entry : fs::recursive_directory_iterator(folder))
+    if (entry.is_regular_file())
+      files[entry.path().lexically_relative(folder)] = read_text_file(entry.path());
+}
+
+/// Each @WORD@ once, from left to right: what is put in is not looked at again.
+std::string filled_in(const std::string& text, const std::map<std::string, std::string>& words) {
+  std::string result;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t first = text.find('@', at);
+    const std::size_t last = first == std::string::npos ? first : text.find('@', first + 1);
+    const auto word =
+        last == std::string::npos ? words.end() : words.find(text.substr(first, last - first + 1));
+    if (word == words.end()) {
+      const std::size_t end = first == std::string::npos ? text.size() : first + 1;
+      result += text.substr(at, end - at);
+      at = end;
+    } else {
+      result += text.substr(at, first - at) + word->second;
+      at = last + 1;
+    }
+  }
+  return result;
+}
+
+void require_empty(const fs::path& folder) {
+  std::error_code error;
+  const fs::file_status status = fs::status(folder, error);
+  if (!fs::exists(status)) return;
+  if (!fs::is_directory(status) || !fs::is_empty(folder))
+    throw Error(ADZE_ALREADY_EXISTS,
+                fmt::format("'{}' exists and is no empty folder; name another one with --dir",
+                            folder.string()));
+}
+
+/// All files or none: a half-written plugin would be refused as a folder the next time.
+void write_all(const fs::path& folder, const Files& files) {
+  std::vector<fs::path> written;
+  try {
+    for (const auto& [path, text] : files) {
+      write_file(folder / path, text);
+      written.push_back(folder / path);
+    }
+  } catch (...) {
+    std::error_code ignored;
+    for (const fs::path& path : written) fs::remove(path, ignored);
+    throw;
+  }
+}
+
+void make_plugin(Options options, Context& context) {
+  check_name(options.name);
+  if (options.id.empty()) options.id = "org.example." + options.name;
+  if (options.folder.empty()) options.folder = options.name;
+  check_id(options.id);
+  check_vendor(options.vendor);
+  const fs::path templates = template_folder();
+  check_choice("kind", options.kind, templates);
+  check_choice("language", options.language, templates / options.kind);
+  require_empty(options.folder);
+
+  std::map<std::string, std::string> words = {{"@NAME@", options.name},
+                                              {"@ID@", options.id},
+                                              {"@VENDOR@", options.vendor},
+                                              {"@KIND@", options.kind}};
+  words["@USE@"] = filled_in(read_text_file(templates / options.kind / "use.md"), words);
+  Files files;
+  add_files(templates / "common" / options.language, files);
+  add_files(templates / options.kind / options.language, files);
+  nlohmann::json paths = nlohmann::json::array();
+  for (auto& [path, text] : files) {
+    text = filled_in(text, words);
+    paths.push_back(path.string());
+  }
+  write_all(options.folder, files);
+  context.result({{"kind", options.kind},
+                  {"name", options.name},
+                  {"language", options.language},
+                  {"id", options.id},
+                  {"folder", options.folder.string()},
+                  {"files", paths}},
+                 fmt::format("{}: a {} in {}, {} files; {} says how to build, check and use it\n",
+                             options.folder.string(), options.kind, options.language, files.size(),
+                             (options.folder / "README.md").string()));
+}
+
+}  // namespace
+
+void add_plugin_new(CLI::App& group, Context& context) {
+  auto* command = group.add_subcommand("new", "Start a plugin of your own from a template");
+  const auto options = std::make_shared<Options>();
+  command->add_option("kind", options->kind, "pruner, quantizer or backend")->required();
+  command->add_option("name", options->name, "In snake_case; the plugin is NAME.so")->required();
+  command->add_option("--lang", options->language, "c, c++ or rust")->capture_default_str();
+  command->add_option("--dir", options->folder, "Folder to make (default: NAME)");
+  command->add_option("--id", options->id, "In reverse DNS (default: org.example.NAME)");
+  command->add_option("--vendor", options->vendor, "Who makes it")->capture_default_str();
+  command->callback([options, &context] { make_plugin(*options, context); });
+}
+
+}  // namespace adze::host
