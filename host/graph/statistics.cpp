@@ -16,6 +16,12 @@ std::int64_t elements_of(const Value& value) {
   return count;
 }
 
+std::int64_t parameters_of(const Value& value) {
+  if (!value.constant) return 0;
+  const std::uint8_t code = info(value.constant->dtype()).code;
+  return code == ADZE_FLOAT || code == ADZE_BFLOAT ? value.constant->count() : 0;
+}
+
 }  // namespace
 
 std::int64_t macs_of(const Graph& graph, const Node& node) {
@@ -35,13 +41,14 @@ std::int64_t macs_of(const Graph& graph, const Node& node) {
 
 std::int64_t parameters_of(const Graph& graph, const Node& node) {
   std::int64_t count = 0;
-  for (const std::uint32_t input : node.inputs) {
-    if (input == kNone) continue;
-    const auto& constant = graph.value(input).constant;
-    if (!constant) continue;
-    const std::uint8_t code = info(constant->dtype()).code;
-    if (code == ADZE_FLOAT || code == ADZE_BFLOAT) count += constant->count();
-  }
+  for (const std::uint32_t input : node.inputs)
+    if (input != kNone) count += parameters_of(graph.value(input));
+  return count;
+}
+
+std::int64_t parameters_of(const Graph& graph) {
+  std::int64_t count = 0;
+  for (const Value& value : graph.values) count += parameters_of(value);
   return count;
 }
 

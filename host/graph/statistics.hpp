@@ -12,6 +12,8 @@ namespace adze::host {
 std::int64_t macs_of(const Graph& graph, const Node& node);
 /// Elements of the node's floating-point constants.
 std::int64_t parameters_of(const Graph& graph, const Node& node);
+/// Of the whole model; a constant that several nodes share counts once.
+std::int64_t parameters_of(const Graph& graph);
 
 struct ZeroCount {
   std::int64_t zeros = 0, weights = 0;

@@ -60,31 +60,35 @@ json metrics_json(const OptimizeResult& result) {
     steps.push_back(std::move(step));
   }
   for (const LayerResult& layer : result.layers) {
-    layers.push_back({{"name", layer.name},
-                      {"op", layer.op},
-                      {"unit", layer.unit},
-                      {"reason", layer.reason},
-                      {"sparsity", layer.sparsity ? json(*layer.sparsity) : json()},
-                      {"predicted_ms", before_after(layer.before_ms, layer.after_ms)}});
+    layers.push_back(
+        {{"name", layer.name},
+         {"op", layer.op},
+         {"unit", layer.unit},
+         {"reason", layer.reason},
+         {"sparsity", layer.sparsity ? json(*layer.sparsity) : json()},
+         {"parameters", {{"before", result.before_parameters}, {"after", result.after_parameters}}},
+         {"predicted_ms", before_after(layer.before_ms, layer.after_ms)}});
     if (layer.sparsity) by_layer[layer.name] = *layer.sparsity;
   }
-  return {{"model", result.model},
-          {"board_type", result.board_type},
-          {"seed", result.seed},
-          {"baseline", measured_json(result.baseline)},
-          {"optimized", measured_json(result.optimized)},
-          {"steps", steps},
-          {"sparsity", result.sparsity},
-          {"sparsity_by_layer", by_layer},
-          {"optimized_sha256", sha256_hex(result.onnx)},
-          {"size_bytes", {{"before", result.before_bytes}, {"after", result.onnx.size()}}},
-          {"predicted_ms", before_after(result.before_ms, result.after_ms)},
-          {"layers", layers},
-          {"warnings", result.warnings},
-          {"accept",
-           {{"max_drop", result.max_drop ? json(*result.max_drop) : json()},
-            {"drop", result.drop},
-            {"passed", result.passed}}}};
+  return {
+      {"model", result.model},
+      {"board_type", result.board_type},
+      {"seed", result.seed},
+      {"baseline", measured_json(result.baseline)},
+      {"optimized", measured_json(result.optimized)},
+      {"steps", steps},
+      {"sparsity", result.sparsity},
+      {"sparsity_by_layer", by_layer},
+      {"optimized_sha256", sha256_hex(result.onnx)},
+      {"size_bytes", {{"before", result.before_bytes}, {"after", result.onnx.size()}}},
+      {"parameters", {{"before", result.before_parameters}, {"after", result.after_parameters}}},
+      {"predicted_ms", before_after(result.before_ms, result.after_ms)},
+      {"layers", layers},
+      {"warnings", result.warnings},
+      {"accept",
+       {{"max_drop", result.max_drop ? json(*result.max_drop) : json()},
+        {"drop", result.drop},
+        {"passed", result.passed}}}};
 }
 
 json edits_json(const OptimizeResult& result) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -30,12 +31,20 @@ std::string hash_of(const std::vector<T>& elements) {
   return sha256_hex(std::as_bytes(std::span(elements)));
 }
 
-EditRecord record_of(const Edit& edit, const Graph& shown, const std::string& stage) {
+/// The first constant that computes the channels.
+std::string name_of_group(const EditList& edits, const Graph& shown, std::uint32_t group) {
+  const std::vector<ChannelMember>& members = edits.channel_groups().groups.at(group).members;
+  const auto source = std::ranges::find(members, ChannelRole::produces, &ChannelMember::role);
+  return fmt::format("group {} of {}", group, shown.value(source->value).name);
+}
+
+EditRecord record_of(const EditList& edits, const Edit& edit, const Graph& shown,
+                     const std::string& stage) {
   EditRecord record;
   record.stage = stage;
   record.kind = kind_of(edit.kind);
   if (edit.kind == Edit::Kind::channels) {
-    record.target = fmt::format("group {}", edit.target);
+    record.target = name_of_group(edits, shown, edit.target);
     record.shape = {static_cast<std::int64_t>(edit.channels.size())};
     record.dtype = "uint32";
     record.sha256 = hash_of(edit.channels);
@@ -77,7 +86,7 @@ void append_records(const EditList& edits, const Graph& shown, const std::string
                     std::vector<EditRecord>& records) {
   std::map<std::pair<std::string, std::string>, EditRecord> effective;
   for (const Edit& edit : edits.edits()) {
-    EditRecord record = record_of(edit, shown, stage);
+    EditRecord record = record_of(edits, edit, shown, stage);
     effective[{record.target, record.kind}] = std::move(record);
   }
   for (auto& [key, record] : effective) records.push_back(std::move(record));

@@ -12,7 +12,6 @@
 #include "host/abi/backend.hpp"
 #include "host/base/error.hpp"
 #include "host/base/log.hpp"
-#include "host/calibrate/calibration.hpp"
 #include "host/evaluate/evaluate.hpp"
 #include "host/graph/simplify.hpp"
 #include "host/graph/statistics.hpp"
@@ -20,6 +19,8 @@
 #include "host/pipeline/board_type.hpp"
 #include "host/pipeline/edit_records.hpp"
 #include "host/pipeline/latency.hpp"
+#include "host/pipeline/sample_sets.hpp"
+#include "host/pipeline/stage_services.hpp"
 #include "host/pipeline/stages.hpp"
 
 namespace adze::host {
@@ -103,10 +104,7 @@ class Optimizer {
     result_.before_bytes = std::filesystem::file_size(recipe_.model);
     const std::vector<InputSpec> inputs = input_specs(graph_);
     evaluation_ = open_dataset(recipe_.data, inputs);
-    if (!recipe_.calibration) return;
-    calibration_ = open_dataset(recipe_.calibration->data, inputs);
-    calibration_indices_ =
-        sample_indices(calibration_->size(), recipe_.calibration->count, recipe_.calibration->seed);
+    samples_ = std::make_unique<SampleSets>(recipe_, inputs);
   }
 
   std::unique_ptr<Runner> runner_for(const Graph& graph) {
@@ -165,17 +163,13 @@ class Optimizer {
 
   void apply(const Stage& stage, const std::vector<std::uint32_t>& targets,
              const std::string& use) {
-    std::unique_ptr<Calibration> calibration;
-    std::vector<Service*> services;
-    if (calibration_) {
-      CallOptions quiet = call("");
-      quiet.progress = {};
-      calibration = std::make_unique<Calibration>(graph_, *calibration_, calibration_indices_,
-                                                  backend_for(graph_), quiet);
-      services.push_back(calibration.get());
-    }
-    const EditList edits =
-        run_edit_component(stage.component, stage.settings, graph_, targets, call(use), services);
+    const CallOptions options = call(use);
+    const StageServices services(graph_, targets, *samples_,
+                                 {.run = [this](const Graph& graph) { return backend_for(graph); },
+                                  .predict = integer_backend()},
+                                 options);
+    const EditList edits = run_edit_component(stage.component, stage.settings, graph_, targets,
+                                              options, services.all());
     append_records(edits, graph_, use, result_.edits);
     // `edits` looks at graph_ until it is committed.
     Graph edited = edits.commit(stage.pattern);
@@ -203,6 +197,8 @@ class Optimizer {
     timed("serialize", [&] { result_.onnx = serialize_model(graph_); });
     result_.optimized = result_.stages.back().measured;
     result_.sparsity = zeros_of(graph_).sparsity();
+    result_.before_parameters = parameters_of(dense_);
+    result_.after_parameters = parameters_of(graph_);
     const double change = (result_.optimized.value - result_.baseline.value) * 100;
     // Rounded: a drop of 1.5 points must not fail, nor be shown as 1.4999999999999902.
     constexpr double kDigits = 1e6;
@@ -221,8 +217,9 @@ class Optimizer {
   std::unique_ptr<Target> target_;
   Graph graph_, dense_;
   Prediction before_;
-  std::unique_ptr<Dataset> evaluation_, calibration_;
-  std::vector<std::int64_t> calibration_indices_, loaded_predictions_;
+  std::unique_ptr<Dataset> evaluation_;
+  std::unique_ptr<SampleSets> samples_;
+  std::vector<std::int64_t> loaded_predictions_;
   OptimizeResult result_;
 };
 

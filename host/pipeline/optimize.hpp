@@ -33,8 +33,8 @@ struct Measured {
 
 struct StageResult {
   std::string use;
-  Measured measured;           ///< after this stage
-  double sparsity = 0;         ///< zeros among all Conv, Gemm and MatMul weights after this stage
+  Measured measured;    ///< after this stage
+  double sparsity = 0;  ///< zeros among all Conv, Gemm and MatMul weights left after this stage
   double target_sparsity = 0;  ///< zeros among the weights of this stage's target layers
   std::vector<Excluded> excluded;
 };
@@ -65,6 +65,7 @@ struct OptimizeResult {
   std::vector<LayerResult> layers;
   double before_ms = 0, after_ms = 0;  ///< predicted latency of the whole model
   std::uint64_t before_bytes = 0;
+  std::int64_t before_parameters = 0, after_parameters = 0;  ///< removed channels are gone
   std::vector<EditRecord> edits;
   std::vector<StepTime> times;
   std::vector<std::string> warnings;

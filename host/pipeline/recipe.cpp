@@ -63,7 +63,10 @@ DataSpec parse_data(TomlTable table) {
 CalibrationSpec parse_calibration(TomlTable table, const DataSpec& data) {
   CalibrationSpec calibration;
   calibration.data = parse_samples(table, &data);
-  calibration.count = table.integer("count", 1).value_or(calibration.count);
+  if (const auto count = table.integer("count", 1)) {
+    calibration.count = *count;
+    calibration.count_where = table.where(*table.raw().get("count"));
+  }
   calibration.seed = static_cast<std::uint64_t>(table.integer("seed", 0).value_or(0));
   table.refuse_other_keys();
   return calibration;

@@ -16,8 +16,9 @@ namespace adze::host {
 /// Samples that methods may look at, never those of [data].
 struct CalibrationSpec {
   DataSpec data;
-  std::int64_t count = 512;
+  std::int64_t count = 512;  ///< a smaller set is taken whole, unless the recipe gave the count
   std::uint64_t seed = 0;
+  std::string count_where;  ///< "file:line:column"; empty: the default, or made in memory
 };
 
 /// One [[stage]]. `include` and `exclude` are names or globs of nodes and are the host's; all other

@@ -1,0 +1,46 @@
+#include "host/pipeline/stage_services.hpp"
+
+#include <utility>
+
+#include "host/abi/backend.hpp"
+#include "host/abi/parallel.hpp"
+#include "host/calibrate/calibration.hpp"
+#include "host/services/dataset_service.hpp"
+#include "host/services/evaluate_service.hpp"
+#include "host/services/latency_service.hpp"
+#include "host/services/structure_service.hpp"
+
+namespace adze::host {
+
+StageServices::StageServices(const Graph& shown, const std::vector<std::uint32_t>& targets,
+                             const SampleSets& samples, const Backends& backends,
+                             const CallOptions& options) {
+  CallOptions quiet = options;
+  quiet.progress = {};  // of the whole stage, which each service is a part of
+  if (samples.calibration())
+    add<Calibration>(shown, *samples.calibration(), samples.collected(), backends.run(shown),
+                     quiet);
+  if (samples.held_out())
+    add<EvaluateService>(shown, *samples.held_out(), samples.metric(),
+                         [run = backends.run, quiet](const Graph& graph, std::uint32_t batch) {
+                           return std::make_unique<BackendRunner>(
+                               run(graph), Settings{}, graph, "the held-out samples", quiet,
+                               CompileOptions{.batch = batch, .extra_outputs = {}});
+                         });
+  if (samples.training())
+    add<DatasetService>(*samples.training(), samples.training_indices(),
+                        samples.training_held_out(), input_specs(shown));
+  if (options.target && predicts_latency(backends.predict))
+    add<LatencyService>(shown, backends.predict, quiet);
+  add<StructureService>(shown, targets,
+                        channel_multiple(options.target ? options.target->get() : nullptr));
+  add<Parallel>(options.threads);
+}
+
+std::vector<Service*> StageServices::all() const {
+  std::vector<Service*> offered;
+  for (const auto& service : services_) offered.push_back(service.get());
+  return offered;
+}
+
+}  // namespace adze::host
