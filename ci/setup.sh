@@ -28,6 +28,8 @@ test=(
   libumockdev-dev umockdev                       # USB boards without USB
   libonnx-testdata                               # the ONNX project's own operator tests
   python3 python3-jsonschema                     # schemas of the machine output
+  dpkg-dev file                                  # Debian packages: what they depend on
+  doxygen                                        # the reference of the SDK
   chromium                                       # the report in a browser
 )
 
@@ -36,7 +38,9 @@ case $what in
   demo) ;;
   test) packages+=("${test[@]}")
         # Only to fetch ONNX Runtime's package; a machine with another Node.js keeps that.
-        command -v npm >/dev/null || packages+=(npm) ;;
+        command -v npm >/dev/null || packages+=(npm)
+        # Plugins in Rust; a machine with another toolchain keeps that.
+        command -v cargo >/dev/null && command -v rustc >/dev/null || packages+=(rustc cargo) ;;
   *) echo "usage: ci/setup.sh [demo|test]" >&2; exit 2 ;;
 esac
 

@@ -101,9 +101,13 @@ void check_choice(const std::string& what, const std::string& chosen, const fs::
 }
 
 void add_files(const fs::path& folder, Files& files) {
-  for (const auto& entry : fs::recursive_directory_iterator(folder))
-    if (entry.is_regular_file())
-      files[entry.path().lexically_relative(folder)] = read_text_file(entry.path());
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    if (!entry.is_regular_file()) continue;
+    fs::path path = entry.path().lexically_relative(folder);
+    // As a template it must not tell git what to leave out.
+    if (path.filename() == "gitignore") path.replace_filename(".gitignore");
+    files[path] = read_text_file(entry.path());
+  }
 }
 
 /// Each @WORD@ once, from left to right: what is put in is not looked at again.
