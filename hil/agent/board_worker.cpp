@@ -28,9 +28,8 @@ Frame BoardWorker::ask(std::vector<std::byte> payload, std::span<const host::Own
     process_->channel().send(request, descriptors, deadline);
     double fraction = 0;
     for (;;) {
-      process_->drain_stderr();
       const Deadline slice = std::min(deadline, host::after_ms(kSliceMs));
-      std::optional<Frame> frame = process_->channel().receive_before(slice);
+      std::optional<Frame> frame = process_->receive_before(slice);
       if (frame && frame->seq == seq_ && frame->type == FrameType::response) return *frame;
       if (frame && frame->seq == seq_ && frame->type == FrameType::error)
         ErrorNote::decode(frame->payload).raise();

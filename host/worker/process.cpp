@@ -1,11 +1,13 @@
 #include "host/worker/process.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -18,9 +20,11 @@ namespace {
 constexpr std::size_t kMaxPrintedBytes = 8u << 10;
 constexpr int kSocket = 3;
 constexpr int kEndWaitMs = 2000;
+constexpr int kDrainRounds = 64;
 
 /// Between fork and exec of a program with threads: only system calls.
-[[noreturn]] void become_worker(char* const* arguments, int socket, int printing, pid_t parent) {
+[[noreturn]] void become_worker(char* const* arguments, char* const* environment, int socket,
+                                int printing, pid_t parent) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(127);
   ::setpgid(0, 0);
@@ -31,57 +35,109 @@ constexpr int kEndWaitMs = 2000;
   // Numbers above those they will get, so that no dup2 closes what a later one needs.
   const int safe_socket = ::fcntl(socket, F_DUPFD, 16), safe_print = ::fcntl(printing, F_DUPFD, 16);
   ::dup2(null, 0);
-  ::dup2(null, 1);
+  ::dup2(safe_print, 1);
   ::dup2(safe_print, 2);
   ::dup2(safe_socket, kSocket);
   ::close_range(kSocket + 1, ~0u, 0);
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  ::execv(arguments[0], arguments);
+  ::execve(arguments[0], arguments, environment);
   ::_exit(127);
+}
+
+/// This process's environment with some variables replaced.
+std::vector<std::string> environment_with(const std::vector<std::string>& replaced) {
+  std::vector<std::string> all = replaced;
+  for (char** entry = environ; *entry; ++entry) {
+    const std::string_view text = *entry;
+    const std::string_view name = text.substr(0, text.find('=') + 1);
+    if (std::ranges::none_of(replaced, [&](const auto& each) { return each.starts_with(name); }))
+      all.emplace_back(text);
+  }
+  return all;
+}
+
+std::vector<char*> pointers_to(std::vector<std::string>& texts) {
+  std::vector<char*> pointers;
+  for (std::string& text : texts) pointers.push_back(text.data());
+  pointers.push_back(nullptr);
+  return pointers;
 }
 
 }  // namespace
 
 WorkerProcess::WorkerProcess(const std::filesystem::path& program,
-                             std::vector<std::string> arguments)
+                             std::vector<std::string> arguments,
+                             const std::vector<std::string>& environment)
     : channel_(OwnedFd()) {
   if (::access(program.c_str(), X_OK))
     throw Error(ADZE_NOT_FOUND, "cannot start the worker '" + program.string() +
                                     "': " + std::strerror(errno) + "; check the installation");
   arguments.insert(arguments.begin(), program.string());
   arguments.insert(arguments.end(), {"--fd", std::to_string(kSocket)});
-  std::vector<char*> pointers;
-  for (std::string& argument : arguments) pointers.push_back(argument.data());
-  pointers.push_back(nullptr);
+  std::vector<std::string> variables = environment_with(environment);
+  const std::vector<char*> argv = pointers_to(arguments), envp = pointers_to(variables);
 
   auto [ours, theirs] = make_channel_pair();
   int printing[2];
   if (::pipe2(printing, O_CLOEXEC))
     throw Error(ADZE_RESOURCE_EXHAUSTED,
                 std::string("cannot make a pipe: ") + std::strerror(errno));
-  stderr_ = OwnedFd(printing[0]);
-  const OwnedFd their_stderr(printing[1]);
-  ::fcntl(stderr_.get(), F_SETFL, O_NONBLOCK);
+  output_ = OwnedFd(printing[0]);
+  const OwnedFd their_output(printing[1]);
+  ::fcntl(output_.get(), F_SETFL, O_NONBLOCK);
   const pid_t parent = ::getpid();
   pid_ = ::fork();
   if (pid_ < 0)
     throw Error(ADZE_RESOURCE_EXHAUSTED,
                 std::string("cannot start a worker: ") + std::strerror(errno));
-  if (pid_ == 0) become_worker(pointers.data(), theirs.get(), their_stderr.get(), parent);
+  if (pid_ == 0) become_worker(argv.data(), envp.data(), theirs.get(), their_output.get(), parent);
   ::setpgid(pid_, pid_);  // whoever is first
   channel_ = Channel(std::move(ours));
 }
 
 WorkerProcess::~WorkerProcess() { kill(); }
 
-void WorkerProcess::drain_stderr() {
-  std::array<char, 4096> chunk;
-  ssize_t got = 0;
-  while ((got = ::read(stderr_.get(), chunk.data(), chunk.size())) > 0) {
-    printed_.append(chunk.data(), static_cast<std::size_t>(got));
-    if (printed_.size() > kMaxPrintedBytes) printed_.erase(0, printed_.size() - kMaxPrintedBytes);
+void WorkerProcess::take_line(std::string_view line) {
+  if (line.starts_with(kWorkerNote)) {
+    if (note_.empty()) note_ = line.substr(1);
+    return;
+  }
+  if (take_line_) take_line_(line);
+  printed_.append(line).push_back('\n');
+  if (printed_.size() > kMaxPrintedBytes) printed_.erase(0, printed_.size() - kMaxPrintedBytes);
+}
+
+void WorkerProcess::drain() {
+  std::array<char, 65536> chunk;
+  // Not without end: it may print faster than this reads.
+  for (int round = 0; output_ && round < kDrainRounds; ++round) {
+    const ssize_t got = ::read(output_.get(), chunk.data(), chunk.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return;
+    if (got == 0) output_.reset();  // every copy of the other end is closed
+    if (got <= 0) break;
+    partial_line_.append(chunk.data(), static_cast<std::size_t>(got));
+    std::size_t from = 0;
+    for (std::size_t end; (end = partial_line_.find('\n', from)) != std::string::npos;
+         from = end + 1)
+      take_line(std::string_view(partial_line_).substr(from, end - from));
+    partial_line_.erase(0, from);
+    if (partial_line_.size() > kMaxPrintedBytes) take_line(std::exchange(partial_line_, {}));
+  }
+  if (!output_ && !partial_line_.empty()) take_line(std::exchange(partial_line_, {}));
+}
+
+std::optional<Frame> WorkerProcess::receive_before(Deadline deadline) {
+  for (;;) {
+    drain();
+    if (auto frame = channel_.receive_before(after_ms(0))) return frame;
+    std::array<pollfd, 2> files{{{.fd = channel_.fd(), .events = POLLIN, .revents = 0},
+                                 {.fd = output_.get(), .events = POLLIN, .revents = 0}}};
+    const auto left = std::min<std::int64_t>(remaining_ms(deadline), 1 << 30);
+    if (::poll(files.data(), files.size(), static_cast<int>(left)) == 0 || left == 0)
+      return std::nullopt;
   }
 }
 
@@ -106,25 +162,36 @@ void WorkerProcess::kill() {
 }
 
 std::string WorkerProcess::last_words() {
-  drain_stderr();
-  std::string text = printed_;
+  drain();
+  std::string text = printed_ + partial_line_;
   while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) text.pop_back();
   constexpr std::size_t kShown = 600;
   if (text.size() > kShown) text = "..." + text.substr(text.size() - kShown);
   return text.empty() ? "" : "; its last words: " + text;
 }
 
-std::string WorkerProcess::describe_end() {
+WorkerEnd WorkerProcess::end() {
   const Deadline deadline = after_ms(kEndWaitMs);
-  while (!reap(false) && remaining_ms(deadline) > 0) ::usleep(5000);
+  while (!reap(false) && remaining_ms(deadline) > 0) {
+    drain();
+    ::usleep(2000);
+  }
+  drain();
   if (!reaped_) {
     kill();
-    return "it closed its socket and did not end" + last_words();
+    return {.alive = true};
   }
-  if (WIFSIGNALED(status_))
-    return "it was killed by signal " + std::to_string(WTERMSIG(status_)) + " (" +
-           ::strsignal(WTERMSIG(status_)) + ")" + last_words();
-  return "it exited with " + std::to_string(WEXITSTATUS(status_)) + last_words();
+  return {.signal = WIFSIGNALED(status_) ? WTERMSIG(status_) : 0,
+          .exit_code = WIFEXITED(status_) ? WEXITSTATUS(status_) : 0};
+}
+
+std::string WorkerProcess::describe_end() {
+  const WorkerEnd how = end();
+  if (how.alive) return "it closed its socket and did not end" + last_words();
+  if (how.signal)
+    return "it was killed by signal " + std::to_string(how.signal) + " (" +
+           ::strsignal(how.signal) + ")" + (note_.empty() ? "" : ": " + note_) + last_words();
+  return "it exited with " + std::to_string(how.exit_code) + last_words();
 }
 
 }  // namespace adze::host

@@ -23,14 +23,24 @@ constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
 }  // namespace
 
 OwnedFd share(std::span<const std::byte> bytes) {
+  const SharedPart whole{0, bytes};
+  return share({&whole, 1}, bytes.size());
+}
+
+OwnedFd share(std::span<const SharedPart> parts, std::size_t size) {
   OwnedFd fd(::memfd_create("adze-tensor", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!fd) no_memory("make");
-  while (!bytes.empty()) {
-    const ssize_t put = ::write(fd.get(), bytes.data(), bytes.size());
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) no_memory("fill");
-    bytes = bytes.subspan(static_cast<std::size_t>(put));
-  }
+  if (::ftruncate(fd.get(), static_cast<off_t>(size))) no_memory("size");
+  for (SharedPart part : parts)
+    while (!part.bytes.empty()) {
+      // Half the time of a copy into a mapping, for it takes no page faults.
+      const ssize_t put =
+          ::pwrite(fd.get(), part.bytes.data(), part.bytes.size(), static_cast<off_t>(part.offset));
+      if (put < 0 && errno == EINTR) continue;
+      if (put < 0) no_memory("fill");
+      part.bytes = part.bytes.subspan(static_cast<std::size_t>(put));
+      part.offset += static_cast<std::size_t>(put);
+    }
   if (::fcntl(fd.get(), F_ADD_SEALS, kSeals)) no_memory("seal");
   return fd;
 }

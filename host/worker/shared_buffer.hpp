@@ -11,6 +11,13 @@ namespace adze::host {
 /// A sealed memfd with a copy of `bytes`. Errors: RESOURCE_EXHAUSTED.
 OwnedFd share(std::span<const std::byte> bytes);
 
+struct SharedPart {
+  std::size_t offset;
+  std::span<const std::byte> bytes;
+};
+/// The same of several pieces; what lies between them is zero. `size` covers them all.
+OwnedFd share(std::span<const SharedPart> parts, std::size_t size);
+
 /// What the other process sent, mapped read-only for as long as this lives. The seals make sure
 /// that no byte changes while it is used and that no access faults.
 class SharedBuffer {
