@@ -1,64 +1,43 @@
 #include "host/plugin/registry.hpp"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <system_error>
 
 #include "host/base/error.hpp"
 #include "host/base/file.hpp"
+#include "host/base/log.hpp"
 #include "host/base/nearest.hpp"
 #include "host/plugin/descriptor.hpp"
-#include "host/plugin/elf_scan.hpp"
+#include "host/plugin/descriptor_codec.hpp"
+#include "host/plugin/file_check.hpp"
 #include "host/plugin/library.hpp"
+#include "host/plugin/scan.hpp"
 
 namespace adze::host {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kEntry = "adze_plugin_v1", kEntryOfAnyMajor = "adze_plugin_v";
 constexpr std::string_view kOwnPrefix = "adze.";
 
-fs::path own_plugin_folder() {
-  return fs::weakly_canonical(installation_root() / "lib" / "adze" / "plugins");
+const fs::path& own_plugin_folder() {
+  static const fs::path folder =
+      fs::weakly_canonical(installation_root() / "lib" / "adze" / "plugins");
+  return folder;
 }
 
 [[noreturn]] void refuse(const fs::path& path, const std::string& why) {
   throw PluginError(ADZE_FAILED_PRECONDITION, "cannot load plugin '" + path.string() + "': " + why);
 }
 
-bool is_entry(const std::string& symbol) {
-  return symbol.starts_with(kEntryOfAnyMajor) && symbol.size() > kEntryOfAnyMajor.size() &&
-         symbol.find_first_not_of("0123456789", kEntryOfAnyMajor.size()) == std::string::npos;
-}
-
-void check_scan(const fs::path& path, const ElfScan& scan) {
-  if (scan.machine != own_machine())
-    refuse(path, "built for " + machine_name(scan.machine) + ", this host is " +
-                     machine_name(own_machine()) + " (L01)");
-  const auto entry = std::ranges::find_if(scan.exported, is_entry);
-  if (entry == scan.exported.end())
-    refuse(path, "it does not export " + std::string(kEntry) + ", so it is no Adze plugin (L02)");
-  if (!std::ranges::binary_search(scan.exported, kEntry))
-    refuse(path, "built for ABI " + entry->substr(kEntryOfAnyMajor.size()) +
-                     ", this host offers ABI 1; rebuild the plugin or update the host (L02)");
-  const auto extra = std::ranges::find_if_not(scan.exported, is_entry);
-  if (extra != scan.exported.end())
-    refuse(path, "it exports '" + *extra +
-                     "' besides its entry, which could clash with the host or another plugin; "
-                     "build it with adze_add_plugin() or its version script (L03)");
-  const std::string sanitizer = sanitizer_of(scan);
-  if (!sanitizer.empty() && sanitizer != own_sanitizer())
-    refuse(path, "built with " + sanitizer +
-                     ", this host is not; rebuild the plugin without it or the host with it (L09)");
-}
-
-bool writable_by_all(const fs::path& path) {
-  struct stat status {};
-  return ::stat(path.c_str(), &status) == 0 && (status.st_mode & S_IWOTH);
+fs::path canonical_or_refuse(const fs::path& path) {
+  std::error_code missing;
+  fs::path canonical = fs::canonical(path, missing);
+  if (missing) refuse(path, missing.message());
+  return canonical;
 }
 
 std::vector<fs::path> plugin_files(const fs::path& folder) {
@@ -88,28 +67,46 @@ ComponentKind Component::kind() const {
   return component->quantizer ? ComponentKind::quantizer : ComponentKind::backend;
 }
 
-LoadedPlugin load_plugin(const fs::path& given) {
-  std::error_code missing;
-  const fs::path path = fs::canonical(given, missing);
-  if (missing) refuse(given, missing.message());
-  if (!fs::is_regular_file(path)) refuse(path, "not a file");
-  if (writable_by_all(path))
-    refuse(path, "anyone may write to it; take that permission away (chmod o-w)");
-  try {
-    check_scan(path, scan_elf(read_file(path)));
-  } catch (const PluginError&) {
-    throw;
-  } catch (const Error& error) {
-    refuse(path, std::string(error.what()) + " (L01)");
-  }
-  const adze_plugin* plugin = load_entry(path)();
-  const std::string fault = descriptor_fault(plugin, path.parent_path() == own_plugin_folder());
-  if (!fault.empty()) refuse(path, fault);
-  return {path, plugin};
+bool is_own_plugin(const fs::path& canonical) {
+  return canonical.parent_path() == own_plugin_folder();
 }
 
-Registry::Registry(const std::vector<fs::path>& extra) {
-  for (const fs::path& path : extra) {
+LoadedPlugin load_unchecked(const fs::path& given) {
+  const fs::path path = canonical_or_refuse(given);
+  return {path, load_entry(path)()};
+}
+
+LoadedPlugin load_plugin(const fs::path& given) {
+  const fs::path path = canonical_or_refuse(given);
+  if (const auto faults = file_faults(path); !faults.empty())
+    refuse(path, to_string(faults.front()));
+  const LoadedPlugin loaded = load_unchecked(path);
+  const std::string fault = descriptor_fault(loaded.plugin, is_own_plugin(path));
+  if (!fault.empty()) refuse(path, fault);
+  return loaded;
+}
+
+DescribedPlugin::DescribedPlugin(const fs::path& given, const Isolation& isolation,
+                                 const fs::path& cache) {
+  const fs::path path = canonical_or_refuse(given);
+  for (const PluginFault& fault : file_faults(path))
+    if (fault.rule.empty() || fault.rule == "L01" || fault.rule == "L02")
+      throw Error(ADZE_INVALID_ARGUMENT, "'" + path.string() + "': " + to_string(fault));
+  if (!isolation.tables) {
+    plugin_ = load_plugin(path);
+    return;
+  }
+  const nlohmann::json found = Scanner(isolation.program, cache).scan(path, is_own_plugin(path));
+  if (!found.contains("descriptor"))
+    throw PluginError(ADZE_FAILED_PRECONDITION, found.at("reason").get<std::string>());
+  descriptor_ = std::make_unique<OwnedDescriptor>(found.at("descriptor"), *isolation.tables);
+  plugin_ = {path, descriptor_->plugin()};
+}
+
+DescribedPlugin::~DescribedPlugin() = default;
+
+Registry::Registry(RegistryOptions options) : options_(std::move(options)) {
+  for (const fs::path& path : options_.search) {
     if (!fs::exists(path))
       throw Error(ADZE_NOT_FOUND, "cannot search '" + path.string() +
                                       "' for plugins: no such file or folder; check --plugin-path");
@@ -131,6 +128,20 @@ Registry::Registry(const std::vector<fs::path>& extra) {
     }
   }
   if (const fs::path own = own_plugin_folder(); fs::exists(own)) search(own);
+  check_trust();
+}
+
+Registry::~Registry() = default;
+
+void Registry::check_trust() const {
+  for (const std::string& id : options_.trust)
+    if (std::ranges::none_of(plugins_, [&](const LoadedPlugin& plugin) {
+          return id == plugin.plugin->id ||
+                 std::ranges::any_of(
+                     std::span(plugin.plugin->components, plugin.plugin->component_count),
+                     [&](const adze_component* each) { return id == each->id; });
+        }))
+      log(LogLevel::warning, "'" + id + "' is trusted, but there is no such plugin or component");
 }
 
 void Registry::search(const fs::path& path) {
@@ -147,9 +158,22 @@ void Registry::search(const fs::path& path) {
   }
 }
 
+LoadedPlugin Registry::look_at(const fs::path& given) {
+  const Isolation& isolation = options_.isolation;
+  if (!isolation.tables) return load_plugin(given);
+  const fs::path path = canonical_or_refuse(given);
+  const bool own = is_own_plugin(path) && !options_.isolate_own;
+  const nlohmann::json found = Scanner(isolation.program, options_.cache).scan(path, own);
+  if (!found.contains("descriptor"))
+    throw PluginError(ADZE_FAILED_PRECONDITION, found.at("reason").get<std::string>());
+  const OwnedDescriptor& shown = descriptors_.emplace_back(
+      found.at("descriptor"), own ? unloaded_tables() : *isolation.tables);
+  return {path, shown.plugin(), own ? nullptr : &isolation};
+}
+
 void Registry::add(const fs::path& path) {
   try {
-    const LoadedPlugin loaded = load_plugin(path);
+    const LoadedPlugin loaded = look_at(path);
     for (const LoadedPlugin& known : plugins_) {
       if (known.path == loaded.path) return;
       for (std::uint32_t i = 0; i < loaded.plugin->component_count; ++i)
@@ -177,15 +201,36 @@ std::vector<Component> Registry::components() const {
   return all;
 }
 
+bool Registry::runs_here(const Component& component) const {
+  if (!component.plugin->isolation) return true;
+  return std::ranges::any_of(options_.trust, [&](const std::string& id) {
+    return id == component.component->id || id == component.plugin->plugin->id;
+  });
+}
+
 Component Registry::find(std::string_view id) const {
-  std::vector<std::string> names;
+  std::vector<std::string> names, full_names;
   for (const Component& each : components()) {
     const std::string_view full = each.component->id;
-    if (full == id || full == std::string(kOwnPrefix) + std::string(id)) return each;
+    if (full == id || full == std::string(kOwnPrefix) + std::string(id)) {
+      if (!options_.isolation.tables || !runs_here(each)) return each;
+      const LoadedPlugin loaded = load_plugin(each.plugin->path);
+      for (std::uint32_t i = 0; i < loaded.plugin->component_count; ++i)
+        if (full == loaded.plugin->components[i]->id)
+          return {loaded.plugin->components[i], each.plugin};
+      refuse(loaded.path, "it no longer has the component '" + std::string(full) + "'");
+    }
     names.emplace_back(full);
+    full_names.emplace_back(full);
     if (full.starts_with(kOwnPrefix)) names.emplace_back(full.substr(kOwnPrefix.size()));
   }
-  std::string text = "no component '" + std::string(id) + "'" + did_you_mean(id, names);
+  std::string text = "no component '" + std::string(id) + "'";
+  if (const std::string nearest = did_you_mean(id, names); !nearest.empty()) {
+    text += nearest;
+  } else if (!full_names.empty()) {
+    text += "; there are: ";
+    for (std::size_t i = 0; i < full_names.size(); ++i) text += (i ? ", " : "") + full_names[i];
+  }
   if (!rejected_.empty())
     text +=
         " (" + std::to_string(rejected_.size()) + " files were rejected: see 'adze plugin list')";

@@ -1,0 +1,110 @@
+#include "host/plugin/scan.hpp"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+#include "host/base/cbor.hpp"
+#include "host/base/error.hpp"
+#include "host/plugin/descriptor.hpp"
+#include "host/plugin/descriptor_codec.hpp"
+#include "host/plugin/file_check.hpp"
+#include "host/plugin/library.hpp"
+#include "host/plugin/registry.hpp"
+#include "host/worker/process.hpp"
+
+namespace adze::host {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+/// Descriptors are constant data: whoever needs longer does work when he is only looked at.
+constexpr std::int64_t kScanMs = 2000;
+/// A crash or a hang may have been the machine's: asked again after this time.
+constexpr std::int64_t kRetrySeconds = 3600;
+
+json refused(const fs::path& path, const std::string& why, bool transient = false) {
+  return {{"reason", fmt::format("cannot load plugin '{}': {}", path.string(), why)},
+          {"transient", transient}};
+}
+
+std::int64_t unix_seconds() {
+  return std::chrono::duration_cast<std::chrono::seconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+/// The worker program as it is now: its rules made the results.
+std::string identity_of(const fs::path& program) {
+  const FileKey key = key_of(program);
+  return fmt::format("{} {} {}", key.build_id, key.size, key.mtime_ns);
+}
+
+}  // namespace
+
+json describe_here(const fs::path& path) {
+  if (const auto faults = file_faults(path); !faults.empty())
+    return refused(path, to_string(faults.front()));
+  const adze_plugin* plugin = nullptr;
+  try {
+    plugin = load_entry(path)();
+  } catch (const Error& error) {
+    return {{"reason", error.what()}, {"transient", true}};
+  }
+  const std::string fault = descriptor_fault(plugin, is_own_plugin(path));
+  if (!fault.empty()) return refused(path, fault);
+  return {{"descriptor", encode_descriptor(*plugin)}};
+}
+
+Scanner::Scanner(fs::path program, fs::path cache)
+    : program_(std::move(program)), cache_(std::move(cache), identity_of(program_)) {}
+
+json Scanner::scan(const fs::path& path, bool own) const {
+  // The permissions are no part of the key.
+  if (writable_by_all(path)) return refused(path, to_string(file_faults(path).front()));
+  const FileKey key = key_of(path);
+  if (auto known = cache_.find(key))
+    if (!known->contains("retry_after") || known->at("retry_after") > unix_seconds())
+      return *std::move(known);
+  json found;
+  try {
+    found = own ? describe_here(path) : describe_in_worker(path);
+  } catch (const Error& error) {
+    return refused(path, error.what(), true);
+  }
+  if (!found.value("transient", false)) cache_.store(key, found);
+  return found;
+}
+
+json Scanner::describe_in_worker(const fs::path& path) const {
+  // Most files that are no plugins end here, without a process.
+  if (const auto faults = file_faults(path); !faults.empty())
+    return refused(path, to_string(faults.front()));
+  WorkerProcess process(program_, {"--mode", "describe", "--plugin", path.string()});
+  const auto died = [&](const std::string& how) {
+    json found = refused(path, "when it was only looked at, " + how);
+    found["retry_after"] = unix_seconds() + kRetrySeconds;
+    return found;
+  };
+  try {
+    const std::optional<Frame> frame = process.receive_before(after_ms(kScanMs));
+    if (!frame)
+      return died(
+          fmt::format("it gave no answer for {} s (X07){}", kScanMs / 1000, process.last_words()));
+    json found =
+        decode_cbor(frame->payload, "the description of a plugin", {.max_bytes = 1u << 20});
+    if (found.contains("descriptor"))
+      OwnedDescriptor(found.at("descriptor"), unloaded_tables());  // throws when it is none
+    else if (!found.contains("reason"))
+      throw Error(ADZE_DATA_LOSS, "neither a description nor a reason");
+    return found;
+  } catch (const ChannelClosed&) {
+    return died(process.describe_end() + " (X01)");
+  } catch (const Error& error) {
+    return died(fmt::format("it sent {} (X08)", error.what()));
+  }
+}
+
+}  // namespace adze::host
