@@ -1,15 +1,23 @@
-// adze-worker: loads one plugin and serves one of its components over a socket it inherited.
+// adze-worker: loads one plugin and serves one of its components over a socket it inherited, or
+// says what the plugin has.
 #include <sys/prctl.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <nlohmann/json.hpp>
 
+#include "host/base/cbor.hpp"
 #include "host/base/nearest.hpp"
+#include "host/isolate/faults.hpp"
+#include "host/isolate/serve.hpp"
+#include "host/plugin/scan.hpp"
 #include "host/worker/service.hpp"
 
 namespace {
 
 using namespace adze::host;
+
+constexpr std::int64_t kSendMs = 10'000;
 
 Component find_component(const LoadedPlugin& plugin, const std::string& id) {
   std::vector<std::string> ids;
@@ -26,22 +34,40 @@ Component find_component(const LoadedPlugin& plugin, const std::string& id) {
 
 int main(int argc, char** argv) {
   CLI::App app("Serves one component of a plugin to the program that started it.", "adze-worker");
-  std::string plugin_path, component_id;
+  std::string mode = "bundle", plugin_path, component_id;
   std::vector<std::string> settings;
   int fd = -1;
   std::uint32_t threads = 1;
+  std::uint64_t memory_mb = 0;
   app.add_option("--plugin", plugin_path, "the plugin's shared library")->required();
-  app.add_option("--component", component_id, "id of the component")->required();
+  app.add_option("--component", component_id, "id of the component");
+  app.add_option("--mode", mode,
+                 "bundle: load and run what was compiled; component: make the calls of a host; "
+                 "describe: say what the plugin has")
+      ->check(CLI::IsMember({"bundle", "component", "describe"}));
   app.add_option("--fd", fd, "the inherited socket")->required();
   app.add_option("--threads", threads, "the most threads the component may keep busy")
       ->check(CLI::Range(1, 1024));
+  app.add_option("--memory-mb", memory_mb, "limit of the address space (0: none)");
   app.add_option("--set", settings, "an argument of the component: NAME=VALUE");
   CLI11_PARSE(app, argc, argv);
   try {
     ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     Channel channel{OwnedFd(fd)};
+    limit_memory(memory_mb);
+    watch_faults();
+    if (mode == "describe") {
+      channel.send(
+          {.type = FrameType::response, .payload = encode_cbor(describe_here(plugin_path))}, {},
+          after_ms(kSendMs));
+      return 0;
+    }
     const LoadedPlugin plugin = load_plugin(plugin_path);
     const Component component = find_component(plugin, component_id);
+    if (mode == "component") {
+      serve_component(channel, component);
+      return 0;
+    }
     WorkerService service(channel, component, parse_settings(*component.component, settings),
                           {.threads = threads, .progress = {}});
     service.serve();

@@ -1,0 +1,50 @@
+// In a worker: the host's services (adze.calibration/1, ...) for one call, each function a message.
+#pragma once
+
+#include <atomic>
+#include <list>
+#include <optional>
+#include <vector>
+
+#include "host/abi/parallel.hpp"
+#include "host/isolate/call_codec.hpp"
+
+namespace adze::host {
+
+/// An answer with what it was decoded to.
+struct Answer {
+  explicit Answer(Message&& came) : message(std::move(came)), reader(message.reader()) {}
+  Message message;
+  Reader reader;
+  Pool pool;
+};
+
+/// The tables that get_extension() gives, and what their functions keep until the call ends.
+class WorkerServices {
+ public:
+  explicit WorkerServices(const ReadCall& read);
+  /// NULL when the host does not offer it to this call.
+  const void* find(const char* id) const;
+
+  struct Statistics {
+    Answer answer;
+    std::vector<const adze_stat*> live;  ///< not released
+    std::vector<std::uint64_t> handles;  ///< of the host, for each in `live`
+  };
+  std::list<Statistics> statistics;
+  std::optional<Answer> batch, groups, onnx_bytes;
+  ThreadPool threads;
+  std::atomic_flag threads_are_busy;
+
+ private:
+  ReadCall offered_;
+  adze_calibration calibration_;
+  adze_evaluate evaluate_;
+  adze_latency latency_;
+  adze_dataset dataset_;
+  adze_structure structure_;
+  adze_onnx_bytes onnx_;
+  adze_parallel parallel_;
+};
+
+}  // namespace adze::host

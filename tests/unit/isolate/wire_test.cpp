@@ -1,0 +1,106 @@
+#include "host/isolate/wire.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+
+#include <random>
+
+#include "host/abi/view.hpp"
+#include "host/base/error.hpp"
+#include "host/isolate/view_codec.hpp"
+#include "tests/bad_plugins/graphs.hpp"
+
+namespace adze::host {
+namespace {
+
+class Wire : public testing::Test {
+ protected:
+  Wire() : Wire(make_channel_pair()) {}
+  explicit Wire(std::pair<OwnedFd, OwnedFd> ends)
+      : ours(std::move(ends.first)), theirs(std::move(ends.second)) {}
+
+  Message sent(const Writer& contents) {
+    send_message(ours, Verb::answer, contents, after_ms(1000));
+    return Message(*theirs.receive_before(after_ms(1000)), theirs);
+  }
+  Channel ours, theirs;
+};
+
+TEST_F(Wire, gives_back_what_was_written_however_it_travels) {
+  for (const bool read_only : {false, true}) {
+    const std::vector<float> numbers = {1.5f, -2.5f};
+    Writer writer;
+    if (read_only) writer.make_read_only();
+    writer.number<std::uint8_t>(7);
+    writer.text("text");
+    writer.text(nullptr);
+    writer.array(numbers.data(), numbers.size());
+    writer.array<double>(nullptr, 0);
+    writer.blob("bytes", 5);
+    writer.blob(nullptr, 0);
+    const Message message = sent(writer);
+    EXPECT_EQ(message.mapped().empty(), !read_only);
+    Reader reader = message.reader();
+    EXPECT_EQ(reader.number<std::uint8_t>(), 7);
+    EXPECT_STREQ(reader.text(), "text");
+    EXPECT_EQ(reader.text(), nullptr);
+    std::uint64_t count = 0;
+    const float* array = reader.array<float>(count);
+    EXPECT_THAT(std::span(array, count), testing::ElementsAre(1.5f, -2.5f));
+    EXPECT_EQ(reader.array<double>(count), nullptr);
+    const auto blob = reader.blob();
+    EXPECT_EQ(std::string(reinterpret_cast<const char*>(blob.data()), blob.size()), "bytes");
+    EXPECT_TRUE(reader.blob().empty());
+    EXPECT_THROW(reader.number<std::uint8_t>(), Error);
+  }
+}
+
+TEST_F(Wire, memory_that_is_not_sealed_is_refused) {
+  Writer writer;
+  writer.make_read_only();
+  writer.number(1);
+  send_message(ours, Verb::answer, writer, after_ms(1000));
+  Frame frame = *theirs.receive_before(after_ms(1000));
+  const OwnedFd sealed = std::move(theirs.take_descriptors(1).front());
+  std::vector<OwnedFd> open;
+  open.emplace_back(::memfd_create("open", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  ASSERT_EQ(::ftruncate(open.front().get(), 64), 0);
+  ours.send({.type = FrameType::request, .payload = {}}, open, after_ms(1000));
+  theirs.receive_before(after_ms(1000));
+  EXPECT_THROW(Message(std::move(frame), theirs), Error);
+}
+
+/// A graph's bytes, cut off or changed anywhere, are read or refused, and never read beyond.
+TEST_F(Wire, damaged_graphs_are_an_error_or_a_graph) {
+  const Graph graph = test::two_gemms();
+  const View view(graph, {0});
+  Writer writer;
+  write_graph(writer, *view.graph());
+  send_message(ours, Verb::answer, writer, after_ms(1000));
+  const Frame whole = *theirs.receive_before(after_ms(1000));
+  std::mt19937_64 random(1);
+  int refused = 0, read = 0;
+  for (int round = 0; round < 3000; ++round) {
+    Frame damaged = whole;
+    for (int change = 0; change < 3; ++change) {
+      const std::size_t at = 8 + random() % (damaged.payload.size() - 8);
+      damaged.payload[at] = static_cast<std::byte>(random() % 3 ? random() : 0xff);
+    }
+    try {
+      const Message message(std::move(damaged), theirs);
+      Reader reader = message.reader();
+      Pool pool;
+      const adze_graph* shown = read_graph(reader, pool);
+      for (std::uint32_t i = 0; i < shown->value_count; ++i)
+        static_cast<void>(mask_count(*shown, i));
+      ++read;
+    } catch (const Error& error) {
+      ++refused;
+    }
+  }
+  EXPECT_GT(refused, 100);
+  EXPECT_GT(read, 100);
+}
+
+}  // namespace
+}  // namespace adze::host
