@@ -8,19 +8,31 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "host/base/file.hpp"
 #include "host/base/log.hpp"
 #include "host/graph/simplify.hpp"
+#include "host/isolate/proxy.hpp"
 #include "host/onnx/model.hpp"
+#include "host/plugin/scan_cache.hpp"
 
 namespace adze::host {
 
 const Registry& Context::registry() {
   if (!registry_) {
-    registry_ = std::make_unique<Registry>(plugin_path);
+    registry_ = std::make_unique<Registry>(RegistryOptions{.search = plugin_path,
+                                                           .isolation = worker(),
+                                                           .trust = trust,
+                                                           .cache = default_cache_folder()});
     for (const RejectedPlugin& file : registry_->rejected())
       log(LogLevel::warning, "plugin '" + file.path.string() + "' left out: " + file.reason);
   }
   return *registry_;
+}
+
+Isolation Context::worker() const {
+  return {.program = installation_root() / "bin" / "adze-worker",
+          .tables = &worker_tables(),
+          .limits = isolation};
 }
 
 std::uint32_t Context::thread_count() const {

@@ -21,12 +21,16 @@ class Context {
   bool json = false;
   int verbose = 0;  ///< -q: -1
   std::vector<std::filesystem::path> plugin_path;
+  std::vector<std::string> trust;  ///< ids of foreign plugins that run in this process
+  IsolationLimits isolation;       ///< of the others; set before registry() is used
   std::string color = "auto";
   std::uint32_t threads = 0;  ///< 0: as many as the machine has
   Exit exit = Exit::ok;       ///< what the program returns when nothing is thrown
 
-  /// Found and loaded on first use; rejected files are warned about once.
+  /// Found on first use; rejected files are warned about once.
   const Registry& registry();
+  /// How foreign plugins are looked at and run.
+  Isolation worker() const;
   std::uint32_t thread_count() const;
   CallOptions call_options() const { return {.threads = thread_count()}; }
 

@@ -112,6 +112,8 @@ void add_optimize(CLI::App& app, Context& context) {
   command->callback([options, &context] {
     Recipe recipe = parse_recipe(options->recipe);
     if (options->seed) recipe.seed = *options->seed;
+    context.trust.insert(context.trust.end(), recipe.trust.begin(), recipe.trust.end());
+    context.isolation = recipe.isolation;
     run(recipe, *options, context);
   });
   add_one_stage(app, context, "prune", "Prune a model", ComponentKind::pruner,

@@ -5,6 +5,7 @@
 
 #include "host/cli/command.hpp"
 #include "host/plugin/descriptor.hpp"
+#include "host/plugin/scan_cache.hpp"
 
 namespace adze::host {
 namespace {
@@ -125,10 +126,12 @@ void list(Context& context) {
   const Registry& registry = context.registry();
   json plugins = json::array(), rejected = json::array();
   for (const LoadedPlugin& plugin : registry.plugins()) plugins.push_back(document_of(plugin));
-  Table table({"component", "kind", "version", "plugin"});
+  Table table({"component", "kind", "version", "runs in", "plugin"});
   for (const Component& component : registry.components())
     table.row({component.component->id, kind_name(component.kind()),
-               component.plugin->plugin->version, component.plugin->path.string()});
+               component.plugin->plugin->version,
+               registry.runs_here(component) ? "this process" : "a worker",
+               component.plugin->path.string()});
   std::string text = table.str();
   for (const RejectedPlugin& file : registry.rejected()) {
     rejected.push_back({{"path", file.path.string()}, {"reason", file.reason}});
@@ -140,8 +143,8 @@ void list(Context& context) {
 /// `what`: a file, or the id of a plugin or of a component.
 void show(const std::string& what, Context& context) {
   if (what.find('/') != std::string::npos || what.ends_with(".so")) {
-    const LoadedPlugin plugin = load_plugin(what);
-    return context.result(document_of(plugin), text_of(plugin, ""));
+    const DescribedPlugin described(what, context.worker(), default_cache_folder());
+    return context.result(document_of(described.get()), text_of(described.get(), ""));
   }
   for (const LoadedPlugin& plugin : context.registry().plugins())
     if (what == plugin.plugin->id) return context.result(document_of(plugin), text_of(plugin, ""));

@@ -40,6 +40,11 @@ int run(int argc, char** argv) {
   app.add_flag("-v,--verbose", context.verbose, "Say more; twice for debugging");
   app.add_flag("-q,--quiet", quiet, "Say warnings and errors only");
   app.add_option("--plugin-path", context.plugin_path, "Folders searched first for plugins");
+  app.add_option("--trust", context.trust,
+                 "Ids of foreign plugins or components that may run in this process; all others "
+                 "run in one of their own")
+      ->take_all()
+      ->allow_extra_args(false);
   app.add_option("--color", context.color, "Colours on stderr")
       ->check(CLI::IsMember({"auto", "always", "never"}));
   app.add_option("--threads", context.threads, "Threads a component may keep busy (0: all cores)");

@@ -10,6 +10,7 @@
 namespace adze::host {
 namespace {
 
+constexpr double kLongestDeadlineS = 86400;
 const std::array<std::string, 5> kSources = {"idx", "npz", "npy", "images", "raw"};
 const std::array<std::string, 3> kMetrics = {"top1", "top5", "output_error"};
 const std::array<std::string, 3> kColors = {"rgb", "bgr", "gray"};
@@ -134,7 +135,8 @@ Recipe parse_recipe(std::string_view text, const std::filesystem::path& file) {
   // All tables are asked for before any is read: a misspelt one is the better message.
   std::optional<TomlTable> model = root.table("model"), data = root.table("data"),
                            calibration = root.table("calibration"), train = root.table("train"),
-                           target = root.table("target"), accept = root.table("accept");
+                           target = root.table("target"), accept = root.table("accept"),
+                           isolation = root.table("isolation");
   const std::vector<TomlTable> stages = root.tables("stage");
   const std::optional<std::int64_t> seed = root.integer("seed", 0);
   root.refuse_other_keys();
@@ -150,6 +152,17 @@ Recipe parse_recipe(std::string_view text, const std::filesystem::path& file) {
     recipe.board_type = target->text("board_type").value_or(recipe.board_type);
     recipe.trust = target->texts("trust").value_or(recipe.trust);
     target->refuse_other_keys();
+  }
+  if (isolation) {
+    if (const auto deadline_s = isolation->number("deadline_s")) {
+      if (!(*deadline_s > 0 && *deadline_s <= kLongestDeadlineS))
+        isolation->fail(*isolation->raw().get("deadline_s"),
+                        "'isolation.deadline_s' must be greater than 0 and at most a day");
+      recipe.isolation.deadline_ms = static_cast<std::int64_t>(*deadline_s * 1000);
+    }
+    recipe.isolation.memory_mb =
+        static_cast<std::uint64_t>(isolation->integer("memory_mb", 1).value_or(0));
+    isolation->refuse_other_keys();
   }
   if (accept) {
     recipe.max_drop = accept->number("max_drop");

@@ -10,6 +10,7 @@
 
 #include "host/abi/arguments.hpp"
 #include "host/dataset/dataset.hpp"
+#include "host/plugin/isolation.hpp"
 
 namespace adze::host {
 
@@ -41,6 +42,7 @@ struct Recipe {
   std::optional<DataSpec> train;
   std::string board_type = "rzv2h";
   std::vector<std::string> trust;  ///< ids of foreign plugins that may run in the host's process
+  IsolationLimits isolation;       ///< [isolation] deadline_s, memory_mb: of all the others
   std::vector<StageSpec> stages;
   std::optional<double> max_drop;  ///< percentage points of the metric
   std::uint64_t seed = 0;

@@ -1,0 +1,138 @@
+// Plugins that crash, hang or lie, run as a user would run them: one clear error each, and the host
+// lives.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "tests/integration/process.hpp"
+
+namespace adze::test {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::AllOf;
+using testing::AnyOf;
+using testing::HasSubstr;
+
+class Isolation : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder = fs::temp_directory_path() / ("adze-isolation-" + std::to_string(getpid()));
+    fs::create_directories(folder / "plugins");
+    put("hostile.so");
+  }
+  void TearDown() override { fs::remove_all(folder); }
+
+  void put(const std::string& name) {
+    fs::copy_file(binary_dir() / "tests/hostile_plugins" / name, folder / "plugins" / name);
+  }
+  Outcome run(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), {"--plugin-path", (folder / "plugins").string()});
+    return adze(arguments, std::chrono::seconds(100),
+                {"XDG_CACHE_HOME=" + (folder / "cache").string()});
+  }
+  /// `adze optimize` of a recipe whose one stage is the hostile plugin.
+  Outcome optimize(const std::string& fault, const std::string& target = "") {
+    const fs::path images = "/usr/share/datasets/fashion-mnist";
+    std::ofstream(folder / "recipe.toml")
+        << "[model]\npath = \"" << (source_dir() / "fixtures/models/fmnist_mobilenet.onnx").string()
+        << "\"\n[data]\nsource = \"idx\"\nimages = \""
+        << (images / "t10k-images-idx3-ubyte.gz").string() << "\"\nlabels = \""
+        << (images / "t10k-labels-idx1-ubyte.gz").string()
+        << "\"\n[data.preprocess]\nscale = 0.004\n[target]\nboard_type = \"rzv2h\"\n"
+        << target << "\n[isolation]\ndeadline_s = 3\nmemory_mb = 8000\n"
+        << "[[stage]]\nuse = \"org.example.hostile\"\nfault = \"" << fault << "\"\n";
+    return run({"optimize", (folder / "recipe.toml").string(), "-o", (folder / "out").string(),
+                "--samples", "4"});
+  }
+
+  fs::path folder;
+};
+
+struct Case {
+  const char *fault, *rule, *text;
+};
+
+class Fault : public Isolation, public testing::WithParamInterface<Case> {};
+
+TEST_P(Fault, is_one_error_that_names_plugin_component_call_and_rule) {
+  const Outcome outcome = optimize(GetParam().fault);
+  EXPECT_EQ(outcome.exit_code, 1) << outcome.err;
+  EXPECT_THAT(outcome.err,
+              HasSubstr("plugin 'hostile.so', component 'org.example.hostile': prune: "));
+  EXPECT_THAT(outcome.err, HasSubstr(GetParam().rule));
+  EXPECT_THAT(outcome.err, HasSubstr(GetParam().text));
+  // What it printed is shown under its name.
+  EXPECT_THAT(outcome.err, HasSubstr("component 'org.example.hostile': about to do: "));
+  EXPECT_FALSE(fs::exists(folder / "out/optimized.onnx"));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Each, Fault,
+    testing::Values(Case{"segfault", "(X01)", "signal 11"}, Case{"abort", "(X02)", "aborted"},
+                    Case{"loop", "(X07)", "no sign of life for 3 s"},
+                    Case{"print_loop", "(X07)", "no sign of life for 3 s"},
+                    Case{"allocate", "(X05)", "out of memory (limit: 8000 MB)"},
+                    Case{"malloc", "", "malloc gave no 100 GB"},
+                    Case{"write_view", "(X03)", "wrote to memory that the host shows read-only"},
+                    Case{"exit", "(X06)", "exit code 0 in the middle of a call"},
+                    Case{"_exit", "(X06)", "exit code 0 in the middle of a call"},
+                    Case{"overflow", "(X04)", "stack overflowed"},
+                    Case{"close", "(X08)", "closed the socket"}, Case{"garbage", "(X08)", "socket"},
+                    Case{"exception", "(X02)", "nobody catches this"},
+                    Case{"kill", "(X01)", "signal 9"},
+                    Case{"bad_edit", "", "there is no value 4000000"}),
+    [](const auto& one) {
+      const std::string name = one.param.fault;
+      return name == "_exit" ? "exit_at_once" : name;
+    });
+
+TEST_F(Isolation, a_trusted_plugin_runs_in_the_process_of_the_host) {
+  EXPECT_EQ(optimize("_exit", "trust = [\"org.example.hostile\"]").exit_code, 0);
+  EXPECT_FALSE(fs::exists(folder / "out/optimized.onnx")) << "the host went on";
+}
+
+TEST_F(Isolation, a_plugin_that_crashes_or_hangs_when_listed_is_rejected_with_the_reason) {
+  put("hangs_when_listed.so");
+  put("crashes_when_listed.so");
+  for (const bool remembered : {false, true}) {
+    const auto begin = std::chrono::steady_clock::now();
+    const Outcome outcome = run({"plugin", "list"});
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_THAT(outcome.out,
+                AllOf(HasSubstr("org.example.hostile"), HasSubstr("a worker"),
+                      HasSubstr("gave no answer for 2 s (X07)"), HasSubstr("signal 6")));
+    if (remembered) EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(2));
+  }
+}
+
+TEST_F(Isolation, a_damaged_or_unwritable_cache_is_as_good_as_none) {
+  const std::string first = run({"plugin", "list"}).out;
+  for (const auto& file : fs::recursive_directory_iterator(folder / "cache"))
+    if (file.is_regular_file()) std::ofstream(file.path()) << "damaged";
+  EXPECT_EQ(run({"plugin", "list"}).out, first);
+  fs::remove_all(folder / "cache");
+  std::ofstream(folder / "cache") << "a file where a folder should be";
+  const Outcome outcome = run({"plugin", "list"});
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_EQ(outcome.out, first);
+}
+
+TEST_F(Isolation, info_of_what_is_no_plugin_is_the_users_mistake) {
+  std::ofstream(folder / "text.so") << "text";
+  const Outcome text = run({"plugin", "info", (folder / "text.so").string()});
+  EXPECT_EQ(text.exit_code, 2);
+  EXPECT_THAT(text.err, HasSubstr("not an ELF file"));
+  const Outcome unknown = run({"plugin", "info", "no.such.thing.at.all"});
+  EXPECT_EQ(unknown.exit_code, 2);
+  EXPECT_THAT(unknown.err, HasSubstr("org.example.hostile"));
+  const Outcome file = run({"plugin", "info", (folder / "plugins/hostile.so").string()});
+  EXPECT_EQ(file.exit_code, 0);
+  EXPECT_THAT(file.out, HasSubstr("write_view"));
+}
+
+}  // namespace
+}  // namespace adze::test
