@@ -7,7 +7,6 @@
 static const adze_param params[] = { /* what a recipe may set; the host checks it */
     {.struct_size = sizeof(adze_param), .type = ADZE_F64, .name = "sparsity", .default_number = 0.7,
      .max = 1.0, .doc = "Share of each layer's weights to prune, 0 to 1."}};
-
 static float magnitude(float weight) { return isnan(weight) ? INFINITY : fabsf(weight); }
 static int smaller_first(const void* a, const void* b) { /* ties by place: always the same mask */
   const float *x = *(const float* const*)a, *y = *(const float* const*)b;
@@ -37,12 +36,13 @@ static adze_status prune(void* self, adze_call* call) {
   const adze_graph* graph = call->graph;
   for (uint32_t t = 0; t < graph->target_count; ++t) { /* the nodes this stage may change */
     const adze_node* node = graph->nodes[graph->targets[t]];
-    if (*node->domain || (strcmp(node->op, "Conv") && strcmp(node->op, "Gemm") &&
-                          strcmp(node->op, "MatMul"))) continue;
+    if (*node->domain || node->input_count < 2 || node->inputs[1] == ADZE_NONE) continue;
+    if (strcmp(node->op, "Conv") && strcmp(node->op, "Gemm") && strcmp(node->op, "MatMul"))
+      continue;
     const adze_value* value = graph->values[node->inputs[1]];
     const adze_tensor* weight = value->constant; /* NULL when it is computed */
-    if (!weight || weight->code != ADZE_FLOAT || weight->bits != 32 || weight->ndim < 2 ||
-        value->consumer_count > 1) continue; /* a shared weight may not be ours to change */
+    if (!weight || weight->code != ADZE_FLOAT || weight->bits != 32) continue;
+    if (value->consumer_count > 1) continue; /* another node, which may not be ours, reads it too */
     const adze_status status = prune_constant(call, node->inputs[1], weight);
     if (status != ADZE_OK) return status; /* the host has recorded why */
     if (call->host->progress(call, (t + 1.0) / graph->target_count, node->name))

@@ -69,6 +69,9 @@ void set_weight(adze_call* call, const adze_node& node) {
   const adze_tensor& weight = *call->graph->values[node.inputs[1]]->constant;
   const std::span<const float> elements = adze::f32(&weight);
   if (elements.empty()) return;
+  if (!std::ranges::all_of(elements, [](float x) { return std::isfinite(x); }))
+    throw adze::Error(ADZE_FAILED_PRECONDITION,
+                      "node '" + std::string(node.name) + "': weights are NaN or infinite");
   const bool by_channel = std::string_view(node.op) == "Conv";
   std::vector<float> scales(by_channel ? static_cast<std::size_t>(weight.shape[0]) : 1);
   const std::size_t size = elements.size() / scales.size();

@@ -5,6 +5,7 @@
 #include <adze/ext/calibration.h>
 #include <adze/quantizer.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,8 +23,9 @@ static int is_f32(const adze_value* value) {
 
 /* Does the node multiply f32 activations with a constant f32 weight? */
 static int is_layer(const adze_graph* graph, const adze_node* node) {
-  if (*node->domain || (strcmp(node->op, "Conv") && strcmp(node->op, "Gemm") &&
-                        strcmp(node->op, "MatMul"))) return 0;
+  if (*node->domain || node->input_count < 2 || node->inputs[0] == ADZE_NONE ||
+      node->inputs[1] == ADZE_NONE) return 0;
+  if (strcmp(node->op, "Conv") && strcmp(node->op, "Gemm") && strcmp(node->op, "MatMul")) return 0;
   const adze_value* input = graph->values[node->inputs[0]];
   const adze_value* weight = graph->values[node->inputs[1]];
   return !input->constant && is_f32(input) && weight->constant && is_f32(weight);
@@ -74,6 +76,13 @@ static adze_status set_activations(adze_call* call, const adze_calibration* cali
   return status;
 }
 
+/* Records why the call fails, with the node it fails at. */
+static adze_status fail_at(adze_call* call, const adze_node* node, const char* why) {
+  char text[512];
+  snprintf(text, sizeof text, "node '%.200s': %s", node->name, why);
+  return call->host->fail(call, ADZE_FAILED_PRECONDITION, text);
+}
+
 /* One signed grid an output channel of a Conv, where channels lie one after the other; one for the
  * whole weight of a Gemm or MatMul. */
 static adze_status set_weight(adze_call* call, const adze_node* node) {
@@ -88,8 +97,13 @@ static adze_status set_weight(adze_call* call, const adze_node* node) {
   if (!scale) return call->host->fail(call, ADZE_RESOURCE_EXHAUSTED, "out of memory");
   for (uint64_t i = 0; i < count; ++i) {
     float* bound = &scale[i / (count / channels)];
-    *bound = fmaxf(*bound, fabsf(elements[i]));
+    *bound = isfinite(elements[i]) ? fmaxf(*bound, fabsf(elements[i])) : INFINITY;
   }
+  for (uint64_t channel = 0; channel < channels; ++channel)
+    if (isinf(scale[channel])) {
+      free(scale);
+      return fail_at(call, node, "weights are NaN or infinite");
+    }
   for (uint64_t channel = 0; channel < channels; ++channel)
     scale[channel] = scale_of(scale[channel], 127);
   const adze_quant quant = {.struct_size = sizeof quant, .axis = by_channel ? 0 : -1,

@@ -102,7 +102,8 @@ fn make(context: Context, extra_outputs: &[u32]) -> adze::Result<Executable> {
             return Err(adze::fail(adze::UNIMPLEMENTED, text));
         }
         if let Some(kernel) = find(node) {
-            made.steps.push(Step { kernel, inputs: node.inputs().to_vec(), output: node.outputs()[0] });
+            let inputs = node.inputs().to_vec();
+            made.steps.push(Step { kernel, inputs, output: node.outputs()[0] });
         }
     }
     for &value in graph.outputs() {

@@ -720,9 +720,17 @@ impl<'a> Context<'a> {
         let new = Tensor { data: elements.as_ptr() as *const c_void, byte_offset: 0, ..*old };
         check(unsafe { (self.edit().set_constant)(self.raw(), value, &new) })
     }
-    /// `axis` -1: one scale for the tensor; else one for each index along it. No zero points: all 0.
-    pub fn set_quant(&self, value: u32, axis: i32, code: u8, bits: u8, scale: &[f32],
-                     zero_point: Option<&[i32]>) -> Result {
+    /// `axis` -1: one scale for the tensor; else one for each index along it. Without zero points
+    /// they are all 0.
+    pub fn set_quant(
+        &self,
+        value: u32,
+        axis: i32,
+        code: u8,
+        bits: u8,
+        scale: &[f32],
+        zero_point: Option<&[i32]>,
+    ) -> Result {
         if zero_point.map_or(false, |all| all.len() != scale.len()) {
             return Err(fail(INTERNAL, "set_quant: as many zero points as scales"));
         }

@@ -46,6 +46,10 @@ fn set_weight(context: Context, node: &Node) -> adze::Result {
     if elements.is_empty() {
         return Ok(());
     }
+    if !elements.iter().all(|x| x.is_finite()) {
+        let text = format!("node '{}': weights are NaN or infinite", node.name.as_str());
+        return Err(adze::fail(adze::FAILED_PRECONDITION, text));
+    }
     let by_channel = node.op.as_str() == "Conv";
     let channels = weight.filter(|_| by_channel).map_or(1, |all| all.dims()[0] as usize);
     let bound = |channel: &[f32]| channel.iter().fold(0f32, |most, x| most.max(x.abs()));
