@@ -105,7 +105,9 @@ TEST_F(Isolation, a_plugin_that_crashes_or_hangs_when_listed_is_rejected_with_th
     EXPECT_THAT(outcome.out,
                 AllOf(HasSubstr("org.example.hostile"), HasSubstr("a worker"),
                       HasSubstr("gave no answer for 2 s (X07)"), HasSubstr("signal 6")));
-    if (remembered) EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(2));
+    if (remembered) {
+      EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(2));
+    }
   }
 }
 
