@@ -48,6 +48,8 @@ assert compared["outputs"][0]["top1_agreement"] == 1
 check("plugin_list", "plugin", "list")
 
 with tempfile.TemporaryDirectory() as folder:
+    made = check("plugin_new", "plugin", "new", "pruner", "mine", "--dir", f"{folder}/mine")
+    assert all(pathlib.Path(made["folder"], file).is_file() for file in made["files"])
     check("metrics", "optimize", recipe, "-o", folder)
     optimized = str(pathlib.Path(folder, "optimized.onnx"))
     os.environ["XDG_RUNTIME_DIR"] = folder  # boards of this test only
