@@ -109,6 +109,20 @@ TEST_F(RecipeFile, calibration_preprocess_replaces_the_inherited_one) {
   EXPECT_TRUE(recipe.calibration->data.preprocess.mean.empty());
 }
 
+TEST_F(RecipeFile, limits_of_workers_are_read_and_have_defaults) {
+  const Recipe given = parse(std::string(kModel) + kData + kStage +
+                             "[isolation]\ndeadline_s = 1.5\nmemory_mb = 2000\n");
+  EXPECT_EQ(given.isolation.deadline_ms, 1500);
+  EXPECT_EQ(given.isolation.memory_mb, 2000u);
+  const Recipe none = parse(std::string(kModel) + kData + kStage);
+  EXPECT_EQ(none.isolation.deadline_ms, 300'000);
+  EXPECT_EQ(none.isolation.memory_mb, 0u);
+  for (const char* wrong : {"deadline_s = 0", "deadline_s = 1e9", "memory_mb = 0", "memory = 1"})
+    EXPECT_THAT(error_of(std::string(kModel) + kData + kStage + "[isolation]\n" + wrong),
+                HasSubstr(at(10, 1).substr(0, at(10, 1).size() - 2)))
+        << wrong;
+}
+
 TEST_F(RecipeFile, seed_defaults_to_that_of_the_calibration) {
   const Recipe recipe = parse(std::string(kModel) + kData +
                               "[calibration]\nimages = \"train.gz\"\nseed = 11\n" + kStage);
