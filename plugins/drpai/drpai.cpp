@@ -44,18 +44,32 @@ adze_status place(void*, adze_call* call) noexcept {
   });
 }
 
+int64_t integer_attribute(const adze_node& node, std::string_view name, int64_t fallback) {
+  for (uint64_t i = 0; i < node.attribute_count; ++i)
+    if (node.attributes[i]->name == name && node.attributes[i]->type == ADZE_I64)
+      return node.attributes[i]->i64[0];
+  return fallback;
+}
+
 /// Channels left of those shown, as a share of the products.
 double channel_share(const adze_call& call, const adze_what_if& question) {
   const adze_node& node = *call.graph->nodes[question.node];
   if (node.input_count < 2 || node.inputs[1] == ADZE_NONE) return 1;
   const adze_value& weights = *call.graph->values[node.inputs[1]];
-  if (weights.rank < 2 || weights.shape[0] == 0 || weights.shape[1] == 0) return 1;
-  double share = 1;
-  if (question.output_channels)
-    share *= question.output_channels / static_cast<double>(weights.shape[0]);
-  if (question.input_channels)
-    share *= question.input_channels / static_cast<double>(weights.shape[1]);
-  return share;
+  if (weights.rank < 2) return 1;
+  const std::string_view op = node.op;
+  const bool outputs_first =
+      op == "Conv" || (op == "Gemm" && integer_attribute(node, "transB", 0) != 0);
+  const auto groups = static_cast<double>(integer_attribute(node, "group", 1));
+  const auto rank = static_cast<std::size_t>(weights.rank);
+  const int64_t* sizes = outputs_first ? weights.shape : weights.shape + (rank - 2);
+  const auto outputs = static_cast<double>(sizes[outputs_first ? 0 : 1]);
+  const double inputs = static_cast<double>(sizes[outputs_first ? 1 : 0]) * groups;
+  if (!(outputs > 0) || !(inputs > 0)) return 1;
+  const double outputs_left = question.output_channels ? question.output_channels / outputs : 1;
+  const double inputs_left = question.input_channels ? question.input_channels / inputs : 1;
+  // Whole groups leave, with their inputs and outputs.
+  return groups > 1 ? std::min(outputs_left, inputs_left) : outputs_left * inputs_left;
 }
 
 adze_status estimate(void*, adze_call* call, const adze_what_if* const* questions, uint64_t count,

@@ -85,6 +85,32 @@ TEST_F(Drpai, predicts_that_pruning_saves_time) {
   EXPECT_LT(sparse, dense);
 }
 
+TEST_F(Drpai, counts_the_channels_that_would_be_left) {
+  const Graph graph = fixture("fmnist_mobilenet.onnx");
+  int depthwise = 0;
+  for (std::uint32_t n = 0; n < graph.nodes.size(); ++n) {
+    const Node& node = graph.nodes[n];
+    if (weight_of(graph, node) == kNone) continue;
+    const Shape& shape = *graph.value(weight_of(graph, node)).shape;
+    const bool rows = node.op == "Conv" || attribute_or<std::int64_t>(node, "transB", 0) != 0;
+    const std::int64_t groups = attribute_or<std::int64_t>(node, "group", 1);
+    const auto outputs = static_cast<std::uint32_t>(shape[rows ? 0 : 1]),
+               inputs = static_cast<std::uint32_t>(shape[rows ? 1 : 0] * groups);
+    const WhatIf questions[] = {{n, 0},
+                                {n, 0, inputs, outputs},
+                                {n, 0, 0, outputs / 2},
+                                {n, 0, (inputs + 1) / 2, outputs / 2}};
+    const auto answers = estimate(drpai_backend(), {}, graph, options_, questions);
+    EXPECT_EQ(answers[1], answers[0]) << node.name << ": nothing leaves";
+    EXPECT_LE(answers[2], answers[0]) << node.name;
+    EXPECT_LE(answers[3], answers[2]) << node.name;
+    if (groups == 1) continue;
+    EXPECT_EQ(answers[3], answers[2]) << node.name << ": outputs leave with their inputs";
+    ++depthwise;
+  }
+  EXPECT_GT(depthwise, 0);
+}
+
 TEST_F(Drpai, profiles_predictions_before_the_first_run_and_measurements_after) {
   const Graph graph = fixture("fmnist_mobilenet.onnx");
   BackendRunner runner(drpai_backend(), {}, graph, "drpai", options_,
