@@ -177,13 +177,19 @@ class Optimizer {
   }
 
   void warn_if_little(const StageResult& done) {
-    if (done.sparsity >= kWorthwhileSparsity) return;
+    const ZeroCount before = zeros_of(dense_), after = zeros_of(graph_);
+    const double gone = before.weights ? 1 - static_cast<double>(after.weights - after.zeros) /
+                                                 static_cast<double>(before.weights)
+                                       : 0.0;
+    if (gone >= kWorthwhileSparsity) return;
+    const std::string what = after.weights < before.weights
+                                 ? "zero or gone"
+                                 : fmt::format("zero ({:.1f} % in the layers it may change)",
+                                               done.target_sparsity * 100);
     result_.warnings.push_back(fmt::format(
-        "{}: {:.1f} % of all weights are zero ({:.1f} % in the layers it may change); below {:.0f} "
-        "% a DRP-AI board gains little, and pruning can touch {:.1f} % of the predicted latency of "
-        "this model",
-        done.use, done.sparsity * 100, done.target_sparsity * 100, kWorthwhileSparsity * 100,
-        before_.prunable_share * 100));
+        "{}: {:.1f} % of all weights are {}; below {:.0f} % a DRP-AI board gains "
+        "little, and pruning can touch {:.1f} % of the predicted latency of this model",
+        done.use, gone * 100, what, kWorthwhileSparsity * 100, before_.prunable_share * 100));
   }
 
   void finish() {

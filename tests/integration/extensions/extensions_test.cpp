@@ -33,16 +33,21 @@ class Extensions : public ::testing::Test {
   Extensions() { fs::create_directories(folder_); }
   ~Extensions() override { fs::remove_all(folder_); }
 
-  /// `tables`: [calibration] and [train]; `stage`: the keys of the one stage. The plugins run in
-  /// the host's process: what is tested here are its services.
+  /// `tables`: [calibration] and [train]; `stage`: the keys of the one stage. `trust`: the id of
+  /// what runs in the host's process; "": all in workers.
   Outcome optimize(const std::string& tables, const std::string& id, const std::string& stage) {
+    return optimize(tables, id, stage, id);
+  }
+  Outcome optimize(const std::string& tables, const std::string& id, const std::string& stage,
+                   const std::string& trust) {
     std::ofstream(folder_ / "recipe.toml")
         << "[model]\npath = \"" << (source_dir() / "fixtures/models/fmnist_resnet10.onnx").string()
         << "\"\n[data]\nsource = \"idx\"\nimages = \"" << kImages
         << "t10k-images-idx3-ubyte.gz\"\nlabels = \"" << kImages
         << "t10k-labels-idx1-ubyte.gz\"\n[data.preprocess]\nscale = 0.00392156862745098\n"
            "mean = [0.2860]\nstd = [0.3530]\n"
-        << tables << "[target]\nboard_type = \"rzv2h\"\ntrust = [\"" << id << "\"]\n"
+        << tables << "[target]\nboard_type = \"rzv2h\"\ntrust = ["
+        << (trust.empty() ? "" : '"' + trust + '"') << "]\n"
         << "[[stage]]\nuse = \"" << id << "\"\n"
         << stage;
     return adze({"--plugin-path", (binary_dir() / "tests/extensions").string(), "optimize",
@@ -71,6 +76,7 @@ TEST_F(Extensions, channels_leave_and_the_smaller_model_runs_elsewhere) {
             0.6 * found.at("size_bytes").at("before").get<double>());
   EXPECT_LT(found.at("predicted_ms").at("after"), found.at("predicted_ms").at("before"));
   EXPECT_LT(found.at("sparsity").get<double>(), 0.01) << "what is gone is not zero";
+  EXPECT_THAT(outcome.err, HasSubstr("% of all weights are zero or gone;"));
   int groups = 0;
   for (const json& edit : json::parse(contents(folder_ / "out/edits.json"))) {
     EXPECT_EQ(edit.at("kind"), "channels");
@@ -164,6 +170,23 @@ TEST_F(Extensions, a_train_table_comes_before_calibration) {
   // 60000 images, of which 32 are held out for scores, then a tenth of the rest.
   EXPECT_THAT(outcome.err, HasSubstr("epoch 0: 53972 samples, 53972 labels"));
   EXPECT_THAT(outcome.err, HasSubstr("held out: 5996 samples"));
+}
+
+TEST_F(Extensions, give_the_same_model_to_a_worker) {
+  const std::string tables = samples("calibration", true, "count = 64\n");
+  const std::pair<std::string, std::string> stages[] = {{"org.example.channel", "share = 0.3\n"},
+                                                        {"org.example.search", "steps = 3\n"},
+                                                        {"org.example.latency", "budget = 0.97\n"},
+                                                        {"org.example.dataset", "batch = 48\n"}};
+  for (const auto& [id, stage] : stages) {
+    std::vector<std::string> models;
+    for (const std::string& trust : {id, std::string()}) {
+      const Outcome outcome = optimize(tables, id, stage, trust);
+      ASSERT_EQ(outcome.exit_code, 0) << id << ": " << outcome.err;
+      models.push_back(contents(folder_ / "out/optimized.onnx"));
+    }
+    EXPECT_EQ(models[0], models[1]) << id;
+  }
 }
 
 TEST_F(Extensions, a_missing_table_is_named_where_the_stage_is) {
