@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cstdint>
 #include <nlohmann/json.hpp>
 
 #include "host/cli/command.hpp"
@@ -50,6 +51,12 @@ std::string results_table(const json& metrics, const json& validation) {
   std::string notes = fmt::format(
       "\npredicted: for {}, not verified on hardware; same top-1: as the model as loaded\n",
       metrics.at("board_type").get<std::string>());
+  const json count = metrics.value("parameters", json::object());
+  const std::int64_t before = count.value("before", std::int64_t{0}),
+                     after = count.value("after", std::int64_t{0});
+  if (before != after)
+    notes +=
+        fmt::format("parameters: {} as loaded, {} without the channels that left\n", before, after);
   if (!validation.is_null()) {
     const json& measured = validation.at("measured");
     const bool simulated = measured.at("conditions").value("simulated", false);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <nlohmann/json.hpp>
 
 #include "host/base/error.hpp"
@@ -69,6 +70,11 @@ std::string summary_cards(const json& metrics, const json& validation) {
              fmt::format("{} after, {} before", metric_name(metric), metric_text(metric, from)),
              held ? "pass" : "fail");
     cards += card(percent(metrics.at("sparsity")), "of all weights are zero");
+    const json count = metrics.value("parameters", json::object());
+    const std::int64_t loaded = count.value("before", std::int64_t{0}),
+                       left = count.value("after", std::int64_t{0});
+    if (loaded != left)
+      cards += card(fmt::format("{} → {}", loaded, left), "parameters: channels have left");
     cards += card(
         fmt::format("{:.3g} → {:.3g} ms", metrics.at("predicted_ms").at("before").get<double>(),
                     metrics.at("predicted_ms").at("after").get<double>()),

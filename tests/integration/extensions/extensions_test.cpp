@@ -77,6 +77,8 @@ TEST_F(Extensions, channels_leave_and_the_smaller_model_runs_elsewhere) {
   EXPECT_LT(found.at("predicted_ms").at("after"), found.at("predicted_ms").at("before"));
   EXPECT_LT(found.at("sparsity").get<double>(), 0.01) << "what is gone is not zero";
   EXPECT_THAT(outcome.err, HasSubstr("% of all weights are zero or gone;"));
+  EXPECT_THAT(outcome.out, HasSubstr("without the channels that left"));
+  EXPECT_THAT(contents(folder_ / "out/report.html"), HasSubstr("parameters: channels have left"));
   int groups = 0;
   for (const json& edit : json::parse(contents(folder_ / "out/edits.json"))) {
     EXPECT_EQ(edit.at("kind"), "channels");
@@ -108,6 +110,22 @@ TEST_F(Extensions, channels_leave_and_the_smaller_model_runs_elsewhere) {
     right += std::ranges::max_element(row) - row.begin() == dataset->label(i);
   }
   EXPECT_NEAR(right / 500.0, found.at("optimized").at("value").get<double>(), 0.003);
+}
+
+TEST_F(Extensions, a_model_without_some_channels_can_be_scored_and_quantized) {
+  const Outcome outcome =
+      optimize(samples("calibration", true, "count = 64\n"), "org.example.channel",
+               "share = 0.05\n[[stage]]\nuse = \"adze.quantize.ptq\"\n");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  std::smatch text;
+  ASSERT_TRUE(std::regex_search(outcome.err, text, std::regex("channels left: ([0-9.]+) dB")))
+      << outcome.err;
+  EXPECT_GT(std::stod(text[1]), 3);
+  EXPECT_LT(std::stod(text[1]), 100);
+  const json found = metrics();
+  EXPECT_EQ(found.at("optimized").at("backend"), "adze.drpai");
+  EXPECT_NEAR(found.at("optimized").at("value").get<double>(),
+              found.at("steps").at(0).at("value").get<double>(), 0.02);
 }
 
 TEST_F(Extensions, a_search_marks_scores_and_rewinds) {

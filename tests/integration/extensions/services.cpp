@@ -1,5 +1,6 @@
 // Three pruners, each of which cannot do without one of the host's services.
 #include <adze/ext/draft/dataset.h>
+#include <adze/ext/draft/evaluate.h>
 #include <adze/ext/draft/latency.h>
 #include <adze/ext/draft/structure.h>
 
@@ -66,6 +67,14 @@ adze_status prune_channels(void*, adze_call* call) noexcept {
       std::ranges::sort(order);
       adze::check(call->edit->remove_channels(call, g, order.data(), order.size()));
     }
+    // Where scores can be had, the smaller model gets one.
+    const auto* evaluate =
+        static_cast<const adze_evaluate*>(call->host->get_extension(call, ADZE_EVALUATE));
+    if (!evaluate) return;
+    double sqnr_db = 0;
+    adze::check(evaluate->score(call, ADZE_SCORE_SQNR_DB, 0, &sqnr_db));
+    call->host->log(call, ADZE_LOG_WARNING,
+                    ("channels left: " + std::to_string(sqnr_db) + " dB").c_str());
   });
 }
 
