@@ -6,6 +6,7 @@
 #include <cmath>
 #include <set>
 #include <string_view>
+#include <utility>
 
 #include "host/plugin/first_sizes.hpp"
 
@@ -14,6 +15,7 @@ namespace {
 
 constexpr std::uint32_t kLargestStruct = 1u << 16, kMostComponents = 1024;
 constexpr std::uint64_t kMostParams = 4096;
+constexpr std::size_t kMostChoices = 1024;
 
 template <class T>
 bool plausible(const T& given) {
@@ -57,71 +59,160 @@ bool is_snake_case(const char* name) {
                              [](char c) { return c == '_' || is_lower_or_digit(c); });
 }
 
-std::string param_fault(const adze_param& param) {
-  const bool many = param.flags & (ADZE_PARAM_LIST | ADZE_PARAM_MAP);
-  const bool number = param.type == ADZE_F64 || param.type == ADZE_I64;
-  if (!is_snake_case(param.name)) return "a parameter's name is not in snake_case (P01)";
-  const auto fault = [&](std::string_view why) {
-    return fmt::format("parameter '{}': {}", param.name, why);
-  };
-  if (!said(param.doc)) return fault("no description (P05)");
-  if (param.type < ADZE_F64 || param.type > ADZE_PATH) return fault("unknown type (P01)");
-  if ((param.flags & ADZE_PARAM_LIST) && (param.flags & ADZE_PARAM_MAP))
-    return fault("both a list and a map (P01)");
-  if (!number) return "";
-  if (!std::isfinite(param.min) || !std::isfinite(param.max) ||
-      !std::isfinite(param.default_number) || param.min > param.max)
-    return fault("limits or default are not finite or not in order (P02)");
-  const bool limited = param.min != 0 || param.max != 0;
-  if (limited && !many && !(param.flags & ADZE_PARAM_REQUIRED) &&
-      (param.default_number < param.min || param.default_number > param.max))
-    return fault("the default is outside its limits (P02)");
-  return "";
-}
-
-std::string params_fault(const adze_component& component) {
-  if (component.param_count == 0) return "";
-  if (!component.params || component.param_count > kMostParams) return "no parameter table (D01)";
-  if (!plausible(*component.params)) return "adze_param.struct_size is implausible (D01)";
-  std::set<std::string_view> names;
-  for (std::uint64_t i = 0; i < component.param_count; ++i) {
-    const adze_param& param = param_at(component, i);
-    if (std::string fault = param_fault(param); !fault.empty()) return fault;
-    if (!names.insert(param.name).second)
-      return fmt::format("two parameters '{}' (P01)", param.name);
+/// Well-formed UTF-8, without control characters: what may be printed.
+bool is_printable_utf8(std::string_view text) {
+  for (std::size_t i = 0; i < text.size();) {
+    const auto lead = static_cast<unsigned char>(text[i]);
+    const std::size_t length = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+    if (lead < 0x20 || lead == 0x7F || (lead >= 0x80 && lead < 0xC2) || lead > 0xF4) return false;
+    if (length > text.size() - i) return false;
+    for (std::size_t k = 1; k < length; ++k)
+      if ((static_cast<unsigned char>(text[i + k]) & 0xC0) != 0x80) return false;
+    i += length;
   }
-  return "";
+  return true;
 }
 
-std::string tables_fault(const adze_component& component) {
-  const int tables = (component.pruner != nullptr) + (component.quantizer != nullptr) +
-                     (component.backend != nullptr);
-  if (tables != 1)
-    return fmt::format("{} of pruner, quantizer, backend are set, exactly one must be (D05)",
-                       tables);
-  if (const auto* table = component.pruner)
-    if (!plausible(*table) || !table->prune) return "the pruner table is incomplete (D06)";
-  if (const auto* table = component.quantizer)
-    if (!plausible(*table) || !table->quantize) return "the quantizer table is incomplete (D06)";
-  if (const auto* table = component.backend)
-    if (!plausible(*table) || !table->place || !table->compile || !table->run || !table->release)
-      return "the backend table lacks place, compile, run or release (D06)";
-  return "";
-}
+/// Gathers what is wrong; a check that cannot go on without what it looked at returns.
+class Checker {
+ public:
+  explicit Checker(bool first_party) : first_party_(first_party) {}
 
-std::string component_fault(const adze_component* component, bool first_party) {
-  if (!component) return "a component is NULL (D01)";
-  if (!plausible(*component)) return "adze_component.struct_size is implausible (D01)";
-  if (!is_reverse_dns(component->id)) return "a component's id is not in reverse DNS (D03)";
-  const auto named = [&](const std::string& why) {
-    return why.empty() ? why : fmt::format("component '{}': {}", component->id, why);
-  };
-  if (!first_party && std::string_view(component->id).starts_with("adze."))
-    return named("ids that begin with 'adze.' are for Adze's own plugins (D03)");
-  if (!said(component->doc)) return named("no description (D03)");
-  if (std::string fault = tables_fault(*component); !fault.empty()) return named(fault);
-  return named(params_fault(*component));
-}
+  void check(const adze_plugin* plugin) {
+    if (!plugin) return add("L04", "its entry function returned NULL");
+    if (!plausible(*plugin))
+      return add("D01", fmt::format("adze_plugin.struct_size is {}, which no version has",
+                                    plugin->struct_size));
+    if (plugin->required_minor > ADZE_ABI_MINOR)
+      return add("D02", fmt::format("needs ABI 1.{}, this host offers 1.{}; update the host",
+                                    plugin->required_minor, ADZE_ABI_MINOR));
+    if (plugin->required_minor > plugin->abi_minor)
+      add("D02", fmt::format("built with ABI 1.{} but says it needs 1.{}", plugin->abi_minor,
+                             plugin->required_minor));
+    if (!is_reverse_dns(plugin->id))
+      add("D03", "the plugin's id is not in reverse DNS");
+    else if (!first_party_ && std::string_view(plugin->id).starts_with("adze."))
+      add("D03", fmt::format("id '{}': ids that begin with 'adze.' are for Adze's own plugins",
+                             plugin->id));
+    if (!is_semantic_version(plugin->version)) add("D04", "its version is not a semantic version");
+    if (!said(plugin->vendor) || !said(plugin->license)) {
+      add("D04", "no vendor or license");
+    } else if (!is_printable_utf8(plugin->vendor) || !is_printable_utf8(plugin->license)) {
+      add("D04", "its vendor or license is no UTF-8 text of one line");
+    }
+    if (plugin->component_count == 0 || plugin->component_count > kMostComponents ||
+        !plugin->components)
+      return add("D01", "it has no components");
+    std::set<std::string_view> ids;
+    for (std::uint32_t i = 0; i < plugin->component_count; ++i) {
+      const adze_component* component = plugin->components[i];
+      where_.clear();
+      check_component(component);
+      where_.clear();
+      if (component && said(component->id) && !ids.insert(component->id).second)
+        add("D03", fmt::format("two components '{}'", component->id));
+    }
+  }
+
+  std::vector<PluginFault> faults;
+
+ private:
+  void add(const char* rule, const std::string& text) { faults.push_back({rule, where_ + text}); }
+
+  void check_component(const adze_component* component) {
+    if (!component) return add("D01", "a component is NULL");
+    if (!plausible(*component)) return add("D01", "adze_component.struct_size is implausible");
+    if (!is_reverse_dns(component->id)) return add("D03", "a component's id is not in reverse DNS");
+    where_ = fmt::format("component '{}': ", component->id);
+    if (!first_party_ && std::string_view(component->id).starts_with("adze."))
+      add("D03", "ids that begin with 'adze.' are for Adze's own plugins");
+    if (!said(component->doc) || !is_printable_utf8(component->doc)) add("D03", "no description");
+    check_tables(*component);
+    check_params(*component);
+  }
+
+  void check_tables(const adze_component& component) {
+    const int tables = (component.pruner != nullptr) + (component.quantizer != nullptr) +
+                       (component.backend != nullptr);
+    if (tables != 1)
+      return add("D05", fmt::format("{} of pruner, quantizer, backend are set, exactly one must be",
+                                    tables));
+    if (const auto* table = component.pruner) {
+      check_size(*table, "adze_pruner");
+      if (!table->prune) add("D06", "the pruner table is incomplete");
+    }
+    if (const auto* table = component.quantizer) {
+      check_size(*table, "adze_quantizer");
+      if (!table->quantize) add("D06", "the quantizer table is incomplete");
+    }
+    if (const auto* table = component.backend) {
+      check_size(*table, "adze_backend");
+      if (!table->place || !table->compile || !table->run || !table->release)
+        add("D06", "the backend table lacks place, compile, run or release");
+    }
+  }
+
+  template <class Table>
+  void check_size(const Table& table, const char* name) {
+    if (!plausible(table))
+      add("D01",
+          fmt::format("{}.struct_size is {}, which no version has", name, table.struct_size));
+  }
+
+  void check_params(const adze_component& component) {
+    if (component.param_count == 0) return;
+    if (!component.params || component.param_count > kMostParams)
+      return add("D01", "no parameter table");
+    if (!plausible(*component.params)) return add("D01", "adze_param.struct_size is implausible");
+    const std::string component_where = where_;
+    std::set<std::string_view> names;
+    for (std::uint64_t i = 0; i < component.param_count; ++i) {
+      const adze_param& param = param_at(component, i);
+      where_ = component_where;
+      if (!is_snake_case(param.name)) {
+        add("P01", "a parameter's name is not in snake_case");
+        continue;
+      }
+      if (!names.insert(param.name).second)
+        add("P01", fmt::format("two parameters '{}'", param.name));
+      where_ += fmt::format("parameter '{}': ", param.name);
+      check_param(param);
+    }
+  }
+
+  void check_param(const adze_param& param) {
+    const bool many = param.flags & (ADZE_PARAM_LIST | ADZE_PARAM_MAP);
+    const bool number = param.type == ADZE_F64 || param.type == ADZE_I64;
+    if (!said(param.doc) || !is_printable_utf8(param.doc)) add("P05", "no description");
+    if (param.type < ADZE_F64 || param.type > ADZE_PATH) return add("P01", "unknown type");
+    if ((param.flags & ADZE_PARAM_LIST) && (param.flags & ADZE_PARAM_MAP))
+      add("P01", "both a list and a map");
+    if (param.choices) check_choices(param, many);
+    if (!number) return;
+    if (!std::isfinite(param.min) || !std::isfinite(param.max) ||
+        !std::isfinite(param.default_number) || param.min > param.max)
+      return add("P02", "limits or default are not finite or not in order");
+    const bool limited = param.min != 0 || param.max != 0;
+    if (limited && !many && !(param.flags & ADZE_PARAM_REQUIRED) &&
+        (param.default_number < param.min || param.default_number > param.max))
+      add("P02", "the default is outside its limits");
+  }
+
+  void check_choices(const adze_param& param, bool many) {
+    if (param.type != ADZE_TEXT) return add("P03", "only a text has choices");
+    std::set<std::string_view> choices;
+    for (const char* const* at = param.choices; *at; ++at) {
+      if (choices.size() == kMostChoices) return add("P03", "its choices have no end");
+      if (!choices.insert(*at).second) add("P03", fmt::format("choice '{}' stands twice", *at));
+    }
+    const char* initial = param.default_text ? param.default_text : "";
+    if (!many && !(param.flags & ADZE_PARAM_REQUIRED) && !choices.contains(initial))
+      add("P03", fmt::format("the default '{}' is none of its choices", initial));
+  }
+
+  bool first_party_;
+  std::string where_;
+};
 
 }  // namespace
 
@@ -130,34 +221,16 @@ const adze_param& param_at(const adze_component& component, std::uint64_t index)
   return *reinterpret_cast<const adze_param*>(first + index * component.params->struct_size);
 }
 
+std::vector<PluginFault> descriptor_faults(const adze_plugin* plugin, bool first_party) {
+  Checker checker(first_party);
+  checker.check(plugin);
+  return std::move(checker.faults);
+}
+
 std::string descriptor_fault(const adze_plugin* plugin, bool first_party) {
-  if (!plugin) return "its entry function returned NULL (L04)";
-  if (!plausible(*plugin))
-    return fmt::format("adze_plugin.struct_size is {}, which no version has (D01)",
-                       plugin->struct_size);
-  if (plugin->required_minor > ADZE_ABI_MINOR)
-    return fmt::format("needs ABI 1.{}, this host offers 1.{}; update the host",
-                       plugin->required_minor, ADZE_ABI_MINOR);
-  if (plugin->required_minor > plugin->abi_minor)
-    return fmt::format("built with ABI 1.{} but says it needs 1.{} (D02)", plugin->abi_minor,
-                       plugin->required_minor);
-  if (!is_reverse_dns(plugin->id)) return "the plugin's id is not in reverse DNS (D03)";
-  if (!first_party && std::string_view(plugin->id).starts_with("adze."))
-    return fmt::format("id '{}': ids that begin with 'adze.' are for Adze's own plugins (D03)",
-                       plugin->id);
-  if (!is_semantic_version(plugin->version)) return "its version is not a semantic version (D04)";
-  if (!said(plugin->vendor) || !said(plugin->license)) return "no vendor or license (D04)";
-  if (plugin->component_count == 0 || plugin->component_count > kMostComponents ||
-      !plugin->components)
-    return "it has no components (D01)";
-  std::set<std::string_view> ids;
-  for (std::uint32_t i = 0; i < plugin->component_count; ++i) {
-    const adze_component* component = plugin->components[i];
-    if (std::string fault = component_fault(component, first_party); !fault.empty()) return fault;
-    if (!ids.insert(component->id).second)
-      return fmt::format("two components '{}' (D03)", component->id);
-  }
-  return "";
+  const auto faults = descriptor_faults(plugin, first_party);
+  if (faults.empty()) return "";
+  return to_string(faults.front());
 }
 
 }  // namespace adze::host

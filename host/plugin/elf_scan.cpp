@@ -54,6 +54,7 @@ class Bytes {
 struct Dynamic {
   std::optional<std::uint64_t> symbols, strings, string_size, sysv_hash, gnu_hash;
   std::vector<std::uint64_t> needed;
+  std::uint64_t constructors_bytes = 0;
 };
 
 Elf64_Ehdr header_of(const Bytes& file) {
@@ -90,6 +91,7 @@ Dynamic dynamic_of(const Bytes& file, const std::vector<Elf64_Phdr>& segments) {
     const auto entry = file.at<Elf64_Dyn>(found->p_offset, i);
     if (entry.d_tag == DT_NULL) break;
     if (entry.d_tag == DT_NEEDED) dynamic.needed.push_back(entry.d_un.d_val);
+    if (entry.d_tag == DT_INIT_ARRAYSZ) dynamic.constructors_bytes = entry.d_un.d_val;
     if (entry.d_tag == DT_STRSZ) dynamic.string_size = entry.d_un.d_val;
     if (entry.d_tag == DT_SYMTAB) dynamic.symbols = offset_of(segments, entry.d_un.d_ptr);
     if (entry.d_tag == DT_STRTAB) dynamic.strings = offset_of(segments, entry.d_un.d_ptr);
@@ -157,6 +159,7 @@ ElfScan scan_elf(std::span<const std::byte> contents) {
 
   ElfScan scan;
   scan.machine = header.e_machine;
+  scan.constructors = dynamic.constructors_bytes / sizeof(Elf64_Addr);
   const auto name = [&](std::uint64_t offset) {
     return file.text(*dynamic.strings, *dynamic.string_size, offset);
   };
@@ -165,6 +168,8 @@ ElfScan scan_elf(std::span<const std::byte> contents) {
   for (std::uint64_t i = 1; i < count; ++i) {  // the first is always empty
     const auto symbol = file.at<Elf64_Sym>(*dynamic.symbols, i);
     if (symbol.st_name == 0) continue;
+    if (symbol.st_shndx != SHN_UNDEF && ELF64_ST_BIND(symbol.st_info) == STB_GNU_UNIQUE)
+      scan.unique.push_back(name(symbol.st_name));
     if (symbol.st_shndx == SHN_UNDEF)
       scan.undefined.push_back(name(symbol.st_name));
     else if (is_exported(symbol))
@@ -172,6 +177,7 @@ ElfScan scan_elf(std::span<const std::byte> contents) {
   }
   std::ranges::sort(scan.exported);
   std::ranges::sort(scan.undefined);
+  std::ranges::sort(scan.unique);
   return scan;
 }
 

@@ -15,6 +15,8 @@ struct ElfScan {
   std::vector<std::string> exported;   ///< defined, global or weak, visible; sorted
   std::vector<std::string> undefined;  ///< names the loader has to find elsewhere; sorted
   std::vector<std::string> needed;     ///< DT_NEEDED, in order
+  std::vector<std::string> unique;     ///< defined, one for the whole process (GNU_UNIQUE); sorted
+  std::uint64_t constructors = 0;      ///< functions that run when it is loaded (DT_INIT_ARRAY)
 };
 
 /// Every offset is checked against the file. Errors: DATA_LOSS saying what is wrong (not ELF, cut

@@ -39,7 +39,7 @@ TEST(ElfScan, sees_machine_exports_and_needs) {
 }
 
 TEST(ElfScan, lists_every_export_sorted) {
-  const ElfScan scan = scan_elf(read_file(test::test_plugin("bad_extra_export")));
+  const ElfScan scan = scan_elf(read_file(test::test_plugin("bad_L03")));
   EXPECT_THAT(scan.exported, testing::ElementsAre("adze_plugin_v1", "helper"));
 }
 
