@@ -62,9 +62,9 @@ std::vector<adze_stat_request> copy_requests(const adze_stat_request* requests,
 
 struct Calibration::Impl {
   Impl(const Graph& graph, const Dataset& samples, std::vector<std::int64_t> indices,
-       Component backend, CallOptions options)
-      : collector(graph, samples, std::move(indices), runner_maker(backend, options),
-                  options.threads, options.progress) {
+       MakeRunner make_runner, const CallOptions& options)
+      : collector(graph, samples, std::move(indices), std::move(make_runner), options.threads,
+                  options.progress) {
     table.struct_size = sizeof table;
     table.sample_count = collector.sample_count();
     table.collect = collect_thunk;
@@ -117,8 +117,14 @@ struct Calibration::Impl {
 
 Calibration::Calibration(const Graph& graph, const Dataset& samples,
                          std::vector<std::int64_t> indices, Component backend, CallOptions options)
-    : impl_(std::make_unique<Impl>(graph, samples, std::move(indices), backend,
-                                   std::move(options))) {}
+    : Calibration(graph, samples, std::move(indices), Impl::runner_maker(backend, options),
+                  options) {}
+
+Calibration::Calibration(const Graph& graph, const Dataset& samples,
+                         std::vector<std::int64_t> indices, MakeRunner make_runner,
+                         const CallOptions& options)
+    : impl_(std::make_unique<Impl>(graph, samples, std::move(indices), std::move(make_runner),
+                                   options)) {}
 
 Calibration::~Calibration() = default;
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "host/abi/call.hpp"
+#include "host/calibrate/activations.hpp"
 #include "host/dataset/dataset.hpp"
 
 namespace adze::host {
@@ -18,6 +19,9 @@ class Calibration : public Service {
  public:
   Calibration(const Graph& graph, const Dataset& samples, std::vector<std::int64_t> indices,
               Component backend, CallOptions options);
+  /// The same with runners of the caller's in place of a backend.
+  Calibration(const Graph& graph, const Dataset& samples, std::vector<std::int64_t> indices,
+              MakeRunner make_runner, const CallOptions& options);
   ~Calibration() override;
   const char* id() const override { return ADZE_CALIBRATION; }
   const void* table() const override;
