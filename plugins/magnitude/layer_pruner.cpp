@@ -34,6 +34,9 @@ LayerPruner::LayerPruner(adze_call* call, const Layer& layer, const Options& opt
     : call_(call), layer_(layer), options_(options) {
   const adze_value& weight = *call->graph->values[layer.weight];
   weight_ = to_f64(adze::f32(weight.constant));
+  if (!std::all_of(weight_.begin(), weight_.end(), [](double x) { return std::isfinite(x); }))
+    throw adze::Error(ADZE_FAILED_PRECONDITION,
+                      "its weights hold NaN or infinity: the model is broken");
   if (weight.keep) earlier_ = {weight.keep, weight_.size()};
   if (layer.bias != ADZE_NONE) bias_ = to_f64(adze::f32(call->graph->values[layer.bias]->constant));
   if (weight.consumer_count > 1 && (options_.by_activation || options_.refit)) {

@@ -16,7 +16,7 @@ float scale_of(double wanted) {
   auto scale = static_cast<float>(wanted);
   if (static_cast<double>(scale) < wanted)
     scale = std::nextafter(scale, std::numeric_limits<float>::max());
-  return std::max(scale, std::numeric_limits<float>::min());
+  return std::clamp(scale, std::numeric_limits<float>::min(), std::numeric_limits<float>::max());
 }
 
 }  // namespace

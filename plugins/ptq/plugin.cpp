@@ -73,6 +73,7 @@ class Quantizer {
     measure(plan.measured);
     for (const std::uint32_t value : plan.constants) {
       const auto elements = adze::f32(call_->graph->values[value]->constant);
+      check_finite(value, elements);
       const auto [low, high] = std::minmax_element(elements.begin(), elements.end());
       if (low != elements.end()) set_activation(value, *low, *high);
     }
@@ -121,6 +122,7 @@ class Quantizer {
   void set_weight(const WeightPlan& plan) {
     const adze_tensor& tensor = *call_->graph->values[plan.weight]->constant;
     const auto elements = adze::f32(&tensor);
+    check_finite(plan.weight, elements);
     // Elements lie as [outer, channels, inner] around the axis of the output channels.
     std::size_t inner = 1;
     for (std::int32_t axis = plan.axis + 1; axis < tensor.ndim; ++axis)
@@ -133,10 +135,18 @@ class Quantizer {
     }
     std::span<const float> biases;
     if (plan.bias != ADZE_NONE) biases = adze::f32(call_->graph->values[plan.bias]->constant);
+    if (plan.bias != ADZE_NONE) check_finite(plan.bias, biases);
     const auto grid = grids_.find(plan.input);
     const double input_scale = grid == grids_.end() ? 1 : static_cast<double>(grid->second.scale);
     const std::vector<float> scales = weight_scales(magnitudes, biases, input_scale);
     set_quant(plan.weight, plan.axis, ADZE_INT, 8, scales, nullptr);
+  }
+
+  void check_finite(std::uint32_t value, std::span<const float> elements) const {
+    if (!std::all_of(elements.begin(), elements.end(), [](float x) { return std::isfinite(x); }))
+      throw adze::Error(ADZE_FAILED_PRECONDITION,
+                        "'" + std::string(call_->graph->values[value]->name) +
+                            "' holds NaN or infinity, which no grid can show: the model is broken");
   }
 
   void set_quant(std::uint32_t value, std::int32_t axis, std::uint8_t code, int bits,

@@ -17,6 +17,17 @@ bool is_computed(const Program& program, std::uint32_t value) {
   return false;
 }
 
+/// Within the model halves are computed in float32; at its edges the caller's type counts.
+void check_no_half(const adze_graph& graph, std::span<const std::uint32_t> values) {
+  for (const std::uint32_t index : values) {
+    const adze_value& value = *graph.values[index];
+    if (value.bits == 16 && (value.code == ADZE_FLOAT || value.code == ADZE_BFLOAT))
+      throw Error(ADZE_UNIMPLEMENTED, std::string("'") + value.name +
+                                          "' is an input or output of 16-bit floats, which is not "
+                                          "supported; float32 is");
+  }
+}
+
 }  // namespace
 
 const adze_param kPathParameter = {
@@ -63,6 +74,8 @@ std::vector<std::string> unsupported_nodes(const Program& program) {
 }
 
 Program program_for(adze_call* call, const adze_compile& options, Rounding rounding) {
+  check_no_half(*call->graph, {call->graph->inputs, call->graph->input_count});
+  check_no_half(*call->graph, {call->graph->outputs, call->graph->output_count});
   Program program = make_program(*call->graph, rounding);
   program.batch = options.batch;
   for (std::uint64_t i = 0; i < options.extra_output_count; ++i) {
