@@ -15,6 +15,15 @@ function(adze_add_plugin name)
   # A sanitizer's runtime is in the executable, so its symbols stay undefined in a module.
   if(NOT CMAKE_CXX_FLAGS MATCHES "-fsanitize" AND NOT CMAKE_C_FLAGS MATCHES "-fsanitize")
     target_link_options(${name} PRIVATE LINKER:-z,defs)
+    # Whatever would keep it from being loaded fails the build. Within Adze's own tree the host is
+    # built beside the plugins, and its tests look at them.
+    if(NOT TARGET adze_base AND NOT CMAKE_CROSSCOMPILING)
+      find_program(ADZE_PROGRAM adze HINTS "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../../../bin")
+      if(ADZE_PROGRAM)
+        add_custom_command(TARGET ${name} POST_BUILD VERBATIM
+          COMMAND "${ADZE_PROGRAM}" -q plugin check --only L "$<TARGET_FILE:${name}>")
+      endif()
+    endif()
   endif()
 endfunction()
 
