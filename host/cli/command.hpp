@@ -73,15 +73,16 @@ class Table {
 Graph load_simplified(const std::filesystem::path& path);
 
 // One function a command group, each in command_<group>.cpp: adds its options and callback.
-void add_inspect(CLI::App& app, Context& context);   // inspect
-void add_estimate(CLI::App& app, Context& context);  // estimate
-void add_optimize(CLI::App& app, Context& context);  // optimize, prune, quantize
-void add_evaluate(CLI::App& app, Context& context);  // evaluate
-void add_compare(CLI::App& app, Context& context);   // compare
-void add_plugin(CLI::App& app, Context& context);    // plugin list, info
-void add_plugin_new(CLI::App&, Context&);            // plugin new
-void add_bundle(CLI::App& app, Context& context);    // bundle make, verify
-void add_board(CLI::App& app, Context& context);     // board list, info, flash, bench, sim
-void add_validate(CLI::App& app, Context& context);  // validate
+void add_inspect(CLI::App& app, Context& context);         // inspect
+void add_estimate(CLI::App& app, Context& context);        // estimate
+void add_optimize(CLI::App& app, Context& context);        // optimize, prune, quantize
+void add_evaluate(CLI::App& app, Context& context);        // evaluate
+void add_compare(CLI::App& app, Context& context);         // compare
+void add_plugin(CLI::App& app, Context& context);          // plugin list, info
+void add_plugin_new(CLI::App&, Context&);                  // plugin new
+void add_plugin_check(CLI::App& group, Context& context);  // plugin check
+void add_bundle(CLI::App& app, Context& context);          // bundle make, verify
+void add_board(CLI::App& app, Context& context);           // board list, info, flash, bench, sim
+void add_validate(CLI::App& app, Context& context);        // validate
 
 }  // namespace adze::host

@@ -165,6 +165,7 @@ void add_plugin(CLI::App& app, Context& context) {
   info->add_option("what", *what, "Id of a plugin or component, or a file")->required();
   info->callback([&context, what] { show(*what, context); });
   add_plugin_new(*group, context);
+  add_plugin_check(*group, context);
 }
 
 }  // namespace adze::host

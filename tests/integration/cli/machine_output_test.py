@@ -45,7 +45,9 @@ assert abs(sum(layer["latency_ms"] for layer in estimated["layers"]) - estimated
 check("evaluate", "evaluate", model, "--data", recipe, "--samples", "200")
 compared = check("compare", "compare", f"cpu:{model}", f"drpai:{model}", "--data", recipe, "--samples", "50")
 assert compared["outputs"][0]["top1_agreement"] == 1
-check("plugin_list", "plugin", "list")
+plugins = check("plugin_list", "plugin", "list")["plugins"]
+checked = check("plugin_check", "plugin", "check", plugins[0]["path"], "--only", "L,D")
+assert checked["failed"] == 0 and checked["rules"][0]["id"] == "L01"
 
 with tempfile.TemporaryDirectory() as folder:
     made = check("plugin_new", "plugin", "new", "pruner", "mine", "--dir", f"{folder}/mine")

@@ -1,0 +1,136 @@
+// Each rule of the contract against the plugin that breaks it: it must fail exactly there.
+#include "host/check/rules.hpp"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "tests/bad_plugins/graphs.hpp"
+#include "tests/integration/process.hpp"
+
+namespace adze::host {
+namespace {
+
+using nlohmann::json;
+using testing::AllOf;
+using testing::HasSubstr;
+
+/// Random cases find other rules' faults too, by design: one harmless case, but for F01's own.
+const char* fuzz_seconds(const std::string& rule) { return rule == "F01" ? "5" : "0"; }
+
+json checked(const std::filesystem::path& plugin, const char* seconds) {
+  const auto outcome =
+      ::adze::test::adze({"--json", "plugin", "check", plugin.string(), "--seconds", seconds});
+  if (outcome.out.empty()) throw std::runtime_error(outcome.err);
+  json document = json::parse(outcome.out);
+  document["exit_code"] = outcome.exit_code;
+  return document;
+}
+
+struct Found {
+  std::string ids, detail;
+};
+
+/// The rules that did not pass and were not skipped.
+Found broken(const json& document, const std::string& expected) {
+  Found found;
+  for (const json& rule : document["rules"]) {
+    if (rule["outcome"] == "passed" || rule["outcome"] == "skipped") continue;
+    found.ids += (found.ids.empty() ? "" : " ") + rule["id"].get<std::string>();
+    if (rule["id"] == expected || found.detail.empty()) found.detail = rule["detail"];
+  }
+  return found;
+}
+
+TEST(Rules, each_is_broken_by_its_bad_plugin_and_by_no_other) {
+  fmt::print("{:<5} {:<12} {:<8} {}\n", "rule", "bad plugin", "broken", "what was found");
+  for (const check::Rule& rule : check::rules()) {
+    const std::string id = rule.id, plugin = "bad_" + id;
+    const auto path = test::test_plugin(plugin);
+    if (!std::filesystem::exists(path)) {
+      ADD_FAILURE() << "no bad plugin for " << id;
+      continue;
+    }
+    const json document = checked(path, fuzz_seconds(id));
+    const Found found = broken(document, id);
+    fmt::print("{:<5} {:<12} {:<8} {}\n", id, plugin, found.ids,
+               found.detail.substr(0, found.detail.find('\n')));
+    EXPECT_EQ(found.ids, id) << document.dump(1);
+    const bool warns = rule.severity == check::Severity::warning;
+    EXPECT_EQ(document["exit_code"], warns ? 0 : 1) << id;
+    EXPECT_EQ(document[warns ? "warnings" : "failed"], 1) << id;
+  }
+}
+
+TEST(Rules, are_numbered_without_gaps_and_say_what_to_do) {
+  std::map<char, int> last;
+  for (const check::Rule& rule : check::rules()) {
+    EXPECT_EQ(rule.id, fmt::format("{}{:02}", rule.id[0], ++last[rule.id[0]]));
+    EXPECT_NE(std::ranges::find(check::groups(), rule.id[0], &check::Group::letter),
+              check::groups().end());
+    EXPECT_FALSE(std::string_view(rule.title).empty() || std::string_view(rule.advice).empty());
+  }
+  EXPECT_EQ(check::rules().size(), 48u);
+}
+
+std::string detail_of(const json& document, const std::string& id) {
+  for (const json& rule : document["rules"])
+    if (rule["id"] == id) return rule["detail"];
+  return "there is no rule " + id;
+}
+
+::adze::test::Outcome check(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), {"plugin", "check"});
+  return ::adze::test::adze(arguments);
+}
+
+TEST(PluginCheck, a_crash_is_explained_with_signal_last_words_and_what_was_tried) {
+  const json document = checked(test::test_plugin("bad_R04"), "0");
+  EXPECT_THAT(detail_of(document, "R04"),
+              AllOf(HasSubstr("killed by signal 11"), HasSubstr("wrote to what it was shown"),
+                    HasSubstr("cannot be written")));
+}
+
+TEST(PluginCheck, text_says_what_to_do) {
+  const auto outcome = check({test::test_plugin("bad_L03").string(), "--only", "L"});
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("failed   L03"), HasSubstr("'helper'"),
+                                 HasSubstr("What to do: "), HasSubstr(" 1 failed,")));
+}
+
+TEST(PluginCheck, a_missing_file_and_an_unknown_rule_are_errors_of_use) {
+  EXPECT_EQ(check({"/nowhere/plugin.so"}).exit_code, 2);
+  const auto unknown = check({test::test_plugin("bad_good").string(), "--only", "L3"});
+  EXPECT_EQ(unknown.exit_code, 2);
+  EXPECT_THAT(unknown.err, AllOf(HasSubstr("no rule 'L3'"), HasSubstr("did you mean 'L03'")));
+  const auto component =
+      check({test::test_plugin("bad_good").string(), "--component", "org.example.goof"});
+  EXPECT_EQ(component.exit_code, 2);
+  EXPECT_THAT(component.err, HasSubstr("did you mean 'org.example.good'"));
+}
+
+TEST(PluginCheck, a_random_case_can_be_repeated_by_its_seed) {
+  const std::string plugin = test::test_plugin("bad_F01").string();
+  const std::string found = detail_of(checked(plugin, "5"), "F01");
+  const std::string word = "--reproduce ";
+  ASSERT_THAT(found, HasSubstr(word));
+  const std::string seed =
+      std::to_string(std::stoull(found.substr(found.find(word) + word.size())));
+  const auto again = check({plugin, "--reproduce", seed});
+  EXPECT_EQ(again.exit_code, 1);
+  EXPECT_THAT(again.out, AllOf(HasSubstr("seed " + seed), HasSubstr("rounds = "),
+                               HasSubstr("input image"), HasSubstr("killed by signal 6")));
+}
+
+TEST(PluginCheck, in_process_gives_the_same_verdict) {
+  const std::string plugin = test::test_plugin("bad_R01").string();
+  const auto outcome = check({plugin, "--in-process", "--only", "R"});
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_THAT(outcome.out, HasSubstr("failed   R01"));
+}
+
+}  // namespace
+}  // namespace adze::host
