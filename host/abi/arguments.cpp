@@ -19,6 +19,8 @@ template <class... Cases>
 struct Match : Cases... {
   using Cases::operator()...;
 };
+template <class... Cases>
+Match(Cases...) -> Match<Cases...>;
 
 const char* type_name(std::uint32_t type) {
   switch (type) {

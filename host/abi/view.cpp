@@ -12,6 +12,8 @@ template <class... Cases>
 struct Match : Cases... {
   using Cases::operator()...;
 };
+template <class... Cases>
+Match(Cases...) -> Match<Cases...>;
 
 template <class T>
 const T* data_or_null(const std::vector<T>& elements) {
