@@ -8,6 +8,7 @@
 
 #include "host/abi/guard.hpp"
 #include "host/base/error.hpp"
+#include "host/plugin/first_sizes.hpp"
 
 namespace adze::host {
 namespace {
@@ -38,15 +39,15 @@ std::vector<WhatIf> copy_questions(const adze_what_if* questions, std::uint64_t 
                 fmt::format("adze_latency.ask: {} questions; {} are answered at once", count,
                             kMaxQuestions));
   const std::uint32_t size = questions->struct_size;
-  if (size < sizeof(adze_what_if) || size % alignof(adze_what_if) != 0)
+  if (!reaches_first_size(*questions) || size % alignof(adze_what_if) != 0)
     throw Error(ADZE_INVALID_ARGUMENT,
                 fmt::format("adze_latency.ask: adze_what_if.struct_size is {}, not {} or more",
-                            size, sizeof(adze_what_if)));
+                            size, kFirstSize<adze_what_if>));
   std::vector<WhatIf> copies;
   const auto* at = reinterpret_cast<const std::byte*>(questions);
   for (std::uint64_t i = 0; i < count; ++i, at += size) {
-    adze_what_if question;
-    std::memcpy(&question, at, sizeof question);
+    adze_what_if question{};
+    std::memcpy(&question, at, std::min<std::size_t>(size, sizeof question));
     copies.push_back({.node = question.node,
                       .sparsity = question.sparsity,
                       .input_channels = question.input_channels,

@@ -175,7 +175,8 @@ class Program {
     const adze_host& host = *call->host;
     switch (below(4)) {
       case 0:
-        return host.log(call, number<std::int32_t>(), text());
+        // Errors are printed, which takes longer than all the rest: few of them.
+        return host.log(call, one_in(256) ? number<std::int32_t>() : -1, text());
       case 1:
         host.progress(call, real(), text());
         return;
