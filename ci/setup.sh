@@ -24,6 +24,7 @@ test=(
   libgtest-dev libgmock-dev libbenchmark-dev     # tests and benchmarks
   make                                           # what CMake builds plugins with unless told otherwise
   clang clang-format                             # second compiler for the SDK headers, style check
+  clang-16 libclang-rt-16-dev libomp-16-dev      # fuzzing
   abigail-tools patch                            # the gates of the plugin ABI
   libumockdev-dev umockdev                       # USB boards without USB
   libonnx-testdata                               # the ONNX project's own operator tests

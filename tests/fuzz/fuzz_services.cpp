@@ -1,117 +1,15 @@
 // A component that asks every service for anything, between any edits.
 #include <cmath>
-#include <cstdlib>
 
-#include "host/abi/backend.hpp"
 #include "host/base/error.hpp"
-#include "host/calibrate/calibration.hpp"
-#include "host/services/dataset_service.hpp"
-#include "host/services/evaluate_service.hpp"
-#include "host/services/latency_service.hpp"
-#include "host/services/structure_service.hpp"
-#include "tests/fuzz/graph.hpp"
-#include "tests/fuzz/program.hpp"
+#include "tests/fuzz/services.hpp"
 
 namespace {
 
 using namespace adze::host;
+using adze::fuzz::kSamples;
 using adze::fuzz::Program;
 using adze::fuzz::program;
-
-constexpr std::int64_t kSamples = 5;
-
-class Samples : public Dataset {
- public:
-  std::int64_t size() const override { return kSamples; }
-  bool has_labels() const override { return true; }
-  std::int64_t label(std::int64_t index) const override { return index % 3; }
-  std::vector<Tensor> batch(std::span<const std::int64_t> indices) const override {
-    Tensor made(DType::f32, {static_cast<std::int64_t>(indices.size()), 2, 4, 4});
-    auto elements = made.mutate<float>();
-    for (std::size_t i = 0; i < elements.size(); ++i) elements[i] = static_cast<float>(i % 7) - 3;
-    return {made};
-  }
-};
-
-/// input [N, 2, 4, 4] -> Conv "conv" (weight 4x1x3x3, two groups) -> middle -> Flatten -> flat ->
-/// Gemm "gemm" -> output [N, 3].
-Graph model() {
-  Graph made;
-  made.values = {{.name = "input", .shape = Shape{1, 2, 4, 4}, .batch_axis = 0},
-                 test::constant("conv.weight", {4, 1, 3, 3}, std::vector<float>(36, 0.25f)),
-                 test::constant("conv.bias", {4}, {0, 0, 0, 0}),
-                 {.name = "middle", .shape = Shape{1, 4, 2, 2}, .batch_axis = 0},
-                 {.name = "flat", .shape = Shape{1, 16}, .batch_axis = 0},
-                 test::constant("gemm.weight", {3, 16}, std::vector<float>(48, 0.5f)),
-                 test::constant("gemm.bias", {3}, {0, 0, 0}),
-                 {.name = "output", .shape = Shape{1, 3}, .batch_axis = 0}};
-  made.nodes = {
-      {.op = "Conv",
-       .name = "conv",
-       .op_version = 11,
-       .inputs = {0, 1, 2},
-       .outputs = {3},
-       .attributes = {{"group", std::int64_t{2}},
-                      {"kernel_shape", std::vector<std::int64_t>{3, 3}}}},
-      {.op = "Flatten", .name = "flatten", .op_version = 13, .inputs = {3}, .outputs = {4}},
-      {.op = "Gemm",
-       .name = "gemm",
-       .op_version = 13,
-       .inputs = {4, 5, 6},
-       .outputs = {7},
-       .attributes = {{"transB", std::int64_t{1}}}}};
-  made.inputs = {0};
-  made.outputs = {7};
-  made.relink();
-  return made;
-}
-
-/// Stands for the backend that runs the model: right shapes, made-up numbers. What it was asked to
-/// show is all that it keeps.
-struct Executable {
-  std::uint32_t batch;
-  std::vector<std::uint32_t> values;
-};
-
-adze_status place(void*, adze_call*) noexcept { return ADZE_OK; }
-
-adze_status estimate(void*, adze_call*, const adze_what_if* const*, std::uint64_t count,
-                     double* out_latency_ms) noexcept {
-  for (std::uint64_t i = 0; i < count; ++i) out_latency_ms[i] = program->real();
-  return ADZE_OK;
-}
-
-adze_status compile(void*, adze_call* call, const adze_compile* options,
-                    void** out_executable) noexcept {
-  auto made = std::make_unique<Executable>();
-  made->batch = options->batch;
-  made->values.assign(call->graph->outputs, call->graph->outputs + call->graph->output_count);
-  if (options->extra_output_count)
-    made->values.insert(made->values.end(), options->extra_outputs,
-                        options->extra_outputs + options->extra_output_count);
-  *out_executable = made.release();
-  return ADZE_OK;
-}
-
-adze_status run(void* self, adze_call* call, const adze_tensor* const*, std::uint64_t) noexcept {
-  const auto& executable = *static_cast<Executable*>(self);
-  for (const std::uint32_t value : executable.values) {
-    const adze_value& shown = *call->graph->values[value];
-    Shape shape(shown.shape, shown.shape + shown.rank), strides;
-    shape[0] = executable.batch;
-    Tensor made(DType::f32, shape);
-    auto elements = made.mutate<float>();
-    for (std::size_t i = 0; i < elements.size(); ++i) elements[i] = static_cast<float>(i % 5) - 1;
-    const adze_tensor view = view_of(made, strides);
-    if (const adze_status status = call->report->output(call, value, &view)) return status;
-  }
-  return ADZE_OK;
-}
-
-void release(void* self) noexcept { delete static_cast<Executable*>(self); }
-
-constexpr adze_backend kBackend = {
-    sizeof(adze_backend), 0, place, estimate, compile, nullptr, run, nullptr, nullptr, release};
 
 template <class Table>
 const Table& service(adze_call* call, const char* id) {
@@ -259,38 +157,11 @@ constexpr adze_pruner kPruner = {sizeof(adze_pruner), 0, ask};
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static const bool quiet = adze::fuzz::quiet();
-  static const Graph graph = model();
-  static const Samples samples;
-  static_cast<void>(quiet);
   Program made(data, size);
   program = &made;
-  adze_component asking{}, running{};
-  asking.struct_size = running.struct_size = sizeof(adze_component);
-  asking.id = "org.example.fuzzed";
-  running.id = "org.example.runner";
-  asking.doc = running.doc = "Asks for anything.";
-  if (made.one_in(2))
-    asking.pruner = &kPruner;
-  else
-    asking.quantizer = &kQuantizer;
-  running.backend = &kBackend;
-  const Component backend{&running, &adze::fuzz::plugin()};
-  const auto compile = [&](const Graph& graph, std::uint32_t batch) -> std::unique_ptr<Runner> {
-    return std::make_unique<BackendRunner>(backend, Settings{}, graph, "fuzzed", CallOptions{},
-                                           CompileOptions{.batch = batch});
-  };
-  static const std::vector<InputSpec> inputs = input_specs(graph);
+  adze::fuzz::Services services;
   try {
-    Calibration calibration(graph, samples, {0, 1, 2, 3, 4}, backend, {});
-    DatasetService dataset(samples, {0, 1, 2}, {3, 4}, inputs);
-    EvaluateService evaluation(graph, samples, "top1", compile);
-    LatencyService latency(graph, backend, {});
-    StructureService structure(graph, {0, 2}, 2);
-    const EditList edits =
-        run_edit_component({&asking, &adze::fuzz::plugin()}, {}, graph, {0, 2}, {},
-                           {&calibration, &dataset, &evaluation, &latency, &structure});
-    edits.commit();
+    services.run(made.one_in(2) ? &kPruner : nullptr, &kQuantizer).commit();
   } catch (const PluginError&) {
   }
   return 0;
