@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds Adze and runs all tests: style, unit tests under AddressSanitizer and
-# UndefinedBehaviorSanitizer, then everything in the release build. Installs what it needs.
+# UndefinedBehaviorSanitizer, a short fuzzing, then everything in the release build. Installs what it needs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 ci/setup.sh test
@@ -16,6 +16,10 @@ cmake --build --preset asan -j "$jobs" --target adze_unit_tests
 # Without the search for leaks at exit: GCC 12's crashes on newer kernels ("Tracer caught signal 11").
 ASAN_OPTIONS=detect_leaks=0 \
   ctest --test-dir build/asan --output-on-failure -j "$jobs" -L unit --no-tests=error
+
+echo "== fuzz targets of what plugins bring"
+# The others need libraries that take Clang minutes; all of them took their corpora above.
+ci/fuzz.sh --seconds 10 fuzz_elf fuzz_descriptor fuzz_edits
 
 echo "== release build and all tests"
 cmake --preset release -DADZE_BUILD_TESTS=ON >/dev/null
