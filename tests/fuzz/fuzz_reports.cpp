@@ -38,7 +38,8 @@ const char* path() {
 const adze_profile_row* row(std::uint32_t node_count) {
   if (program->one_in(32)) return nullptr;
   adze_profile_row made{};
-  made.source = program->one_in(8) ? program->number<std::uint32_t>() : ADZE_MEASURED;
+  made.source =
+      program->one_in(8) ? program->number<std::uint32_t>() : std::uint32_t{ADZE_MEASURED};
   made.node_count = program->count(program->below(4));
   auto* nodes = program->array<std::uint32_t>(made.node_count);
   if (made.node_count <= node_count)
