@@ -1,7 +1,6 @@
 #include "host/isolate/remote.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
@@ -21,12 +20,6 @@ constexpr std::uint32_t kMostLines = 1000;  ///< of output shown
 /// For functions that only free what they have.
 constexpr std::int64_t kFreeMs = 30'000;
 
-std::uint64_t machine_memory_mb() {
-  return static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
-             static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) >>
-         20;
-}
-
 /// AddressSanitizer reserves terabytes, which no limit of the address space allows; it has its own.
 std::vector<std::string> environment_for(std::uint64_t memory_mb) {
   if (own_sanitizer() != "AddressSanitizer") return {};
@@ -45,7 +38,7 @@ bool out_of_memory_by_asan(const std::string& words) {
 
 RemoteComponent::RemoteComponent(const Component& component)
     : component_(component), limits_(component.plugin->isolation->limits) {
-  if (limits_.memory_mb == 0) limits_.memory_mb = machine_memory_mb();
+  limits_.memory_mb = memory_limit_mb(limits_);
   process_ = std::make_unique<WorkerProcess>(
       component.plugin->isolation->program,
       std::vector<std::string>{"--mode", "component", "--plugin", component.plugin->path.string(),
@@ -63,8 +56,8 @@ std::string RemoteComponent::name() const {
 void RemoteComponent::listen(std::string_view line) {
   if (line.empty() || lines_ > kMostLines) return;
   if (++lines_ > kMostLines)
-    log(LogLevel::info, fmt::format("{}: it prints more than {} lines; the rest is not shown",
-                                    name(), kMostLines));
+    log(LogLevel::info,
+        fmt::format("{}: it prints more than {} lines; the rest is not shown", name(), kMostLines));
   else
     log(LogLevel::info, fmt::format("{}: {}", name(), line));
 }

@@ -25,6 +25,9 @@ struct IsolationLimits {
   std::uint64_t memory_mb = 0;         ///< address space; 0: the machine's memory
 };
 
+/// `memory_mb`, or the machine's memory.
+std::uint64_t memory_limit_mb(const IsolationLimits& limits);
+
 /// A program that runs one component, the functions that reach it, and its limits.
 struct Isolation {
   std::filesystem::path program;  ///< adze-worker

@@ -10,6 +10,7 @@
 #include "host/plugin/descriptor.hpp"
 #include "host/plugin/descriptor_codec.hpp"
 #include "host/plugin/file_check.hpp"
+#include "host/plugin/isolation.hpp"
 #include "host/plugin/library.hpp"
 #include "host/plugin/registry.hpp"
 #include "host/worker/process.hpp"
@@ -82,7 +83,8 @@ json Scanner::describe_in_worker(const fs::path& path) const {
   // Most files that are no plugins end here, without a process.
   if (const auto faults = file_faults(path); !faults.empty())
     return refused(path, to_string(faults.front()));
-  WorkerProcess process(program_, {"--mode", "describe", "--plugin", path.string()});
+  WorkerProcess process(program_, {"--mode", "describe", "--plugin", path.string(), "--memory-mb",
+                                   std::to_string(memory_limit_mb({}))});
   const auto died = [&](const std::string& how) {
     json found = refused(path, "when it was only looked at, " + how);
     found["retry_after"] = unix_seconds() + kRetrySeconds;
