@@ -15,7 +15,7 @@ constexpr std::uint64_t kTriedCalls = 24;
 
 Finding alike(Subject& subject, const Situation& situation, const char* doing) {
   return each_component(subject, [&](const Component& component, const Settings& settings) {
-    const SampleModel model = small_cnn();
+    const SampleModel model = usual_model(subject, component, settings);
     const Usual usual = usual_answer(subject, component, model, settings);
     subject.note(doing);
     const std::string text =
@@ -46,9 +46,11 @@ Finding check_H02(Subject& subject) {
 Finding check_H03(Subject& subject) {
   return each_component(subject, [&](const Component& component, const Settings& settings) {
     subject.note("no target was named");
-    try_component(subject, component, small_cnn(), settings, {.has_target = false});
+    try_component(subject, component, usual_model(subject, component, settings), settings,
+                  {.has_target = false});
     subject.note("the target had no facts");
-    try_component(subject, component, small_cnn(), settings, {.has_facts = false});
+    try_component(subject, component, usual_model(subject, component, settings), settings,
+                  {.has_facts = false});
     return passed();
   });
 }
@@ -59,7 +61,7 @@ Finding check_H04(Subject& subject) {
     Instance instance(subject, component, settings, {});
     if (instance.created().wrote_past_end)
       return failed("create() wrote beside out_self, which is one pointer");
-    const Answer answer = instance.call(small_cnn());
+    const Answer answer = instance.call(usual_model(subject, component, settings));
     if (answer.wrote_past_end)
       return failed(
           "it wrote beside out_executable, which is one pointer, or beside out_latency_ms, which "
@@ -71,7 +73,7 @@ Finding check_H04(Subject& subject) {
 
 Finding check_H05(Subject& subject) {
   return each_component(subject, [&](const Component& component, const Settings& settings) {
-    const SampleModel model = small_cnn();
+    const SampleModel model = usual_model(subject, component, settings);
     const auto started = std::chrono::steady_clock::now();
     const Answer usual = try_component(subject, component, model, settings);
     const double took_ms =
@@ -99,7 +101,7 @@ Finding check_H05(Subject& subject) {
 
 Finding check_H06(Subject& subject) {
   return each_component(subject, [&](const Component& component, const Settings& settings) {
-    const SampleModel model = small_cnn();
+    const SampleModel model = usual_model(subject, component, settings);
     const Answer usual = try_component(subject, component, model, settings);
     for (const std::uint64_t fail_at : some_of(usual.host_calls)) {
       subject.note(fmt::format("the {}. call of the host's functions failed", fail_at));

@@ -85,8 +85,8 @@ double largest_difference(const Answer& one, const Answer& other) {
 }
 
 Finding check_backend(Subject& subject, const Component& component, const Settings& settings) {
-  const SampleModel model = small_cnn();
-  subject.note("it compiled and ran a small CNN");
+  const SampleModel model = usual_model(subject, component, settings);
+  subject.note("it compiled and ran " + model.name);
   const Answer answer = try_component(subject, component, model, settings);
   if (!answer.executable_fault.empty()) return failed(answer.executable_fault);
   if (!answer.ok()) return failed(answer.describe());

@@ -75,7 +75,7 @@ std::optional<bool> keeps_something(Subject& subject, const Component& component
 }
 
 Finding interleaved(Subject& subject, const Component& component, const Settings& settings) {
-  const SampleModel model = small_cnn();
+  const SampleModel model = usual_model(subject, component, settings);
   const Usual alone = usual_answer(subject, component, model, settings);
   Instance first(subject, component, settings, {});
   Instance second(subject, component, settings, {});
@@ -139,7 +139,8 @@ Finding check_C04(Subject& subject) {
   return each_component(subject, [&](const Component& component, const Settings& settings) {
     subject.note("get_extension() answered NULL for what `needs` does not list");
     const Answer answer =
-        try_component(subject, component, small_cnn(), settings, {.only_needed_extensions = true});
+        try_component(subject, component, usual_model(subject, component, settings), settings,
+                      {.only_needed_extensions = true});
     for (const std::string& id : answer.asked_for)
       if (!is_extension_id(id))
         return failed(

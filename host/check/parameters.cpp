@@ -51,7 +51,7 @@ bool is_fair(const Answer& answer) {
 }
 
 Finding check_component(Subject& subject, const Component& component, const Settings& defaults) {
-  const SampleModel model = small_cnn();
+  const SampleModel model = usual_model(subject, component, defaults);
   subject.note(fmt::format("{} ran with its defaults", component.component->id));
   const Answer usual = try_component(subject, component, model, defaults);
   if (!usual.ok())

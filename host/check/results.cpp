@@ -15,7 +15,7 @@ bool is_of_kind_rule(const std::string& refusal) {
 
 Finding check_R01(Subject& subject) {
   return each_component(subject, [&](const Component& component, const Settings& settings) {
-    const SampleModel model = small_cnn();
+    const SampleModel model = usual_model(subject, component, settings);
     struct Case {
       const char* doing;
       Situation situation;
@@ -36,7 +36,8 @@ Finding check_R02(Subject& subject) {
   return each_component(subject, [&](const Component& component, const Settings& settings) {
     if (component.kind() == ComponentKind::backend) return skipped("a backend: see S03");
     subject.note("its edits were looked at");
-    const Answer answer = try_component(subject, component, small_cnn(), settings);
+    const Answer answer =
+        try_component(subject, component, usual_model(subject, component, settings), settings);
     const auto bad = std::ranges::find_if_not(answer.refused, is_of_kind_rule);
     if (bad != answer.refused.end()) return failed("the host refused an edit: " + *bad);
     return passed(fmt::format("{} edits", answer.edits ? answer.edits->edits().size() : 0));
@@ -47,7 +48,7 @@ Finding check_R03(Subject& subject) {
   return each_component(subject, [&](const Component& component, const Settings& settings) {
     if (!(component.component->flags & ADZE_DETERMINISTIC))
       return skipped("it does not say that it is deterministic");
-    const SampleModel model = small_cnn();
+    const SampleModel model = usual_model(subject, component, settings);
     subject.note("the same question was asked twice");
     Instance instance(subject, component, settings, {});
     const Answer first = instance.call(model), second = instance.call(model);
@@ -63,7 +64,7 @@ Finding check_R03(Subject& subject) {
 
 Finding check_R04(Subject& subject) {
   return each_component(subject, [&](const Component& component, const Settings& settings) {
-    const SampleModel model = small_cnn();
+    const SampleModel model = usual_model(subject, component, settings);
     subject.note("all it was shown lay in memory that cannot be written");
     try_component(subject, component, model, settings, {.read_only = true});
     subject.note("what it was shown was compared before and after");

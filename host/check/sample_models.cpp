@@ -47,6 +47,16 @@ SampleModel small_cnn() {
   return b.build();
 }
 
+SampleModel elementwise_operators() {
+  ModelBuilder b("a few elementwise operators");
+  const std::uint32_t image = b.input("image", {1, 4, 8, 8});
+  const std::uint32_t sum = b.value("sum", Shape{1, 4, 8, 8});
+  b.graph().values[sum].batch_axis = 0;
+  b.node("Add", "add", {b.unary("Relu", "first.relu", image), image}, {sum});
+  b.output(b.unary("Relu", "last.relu", sum));
+  return b.build();
+}
+
 SampleModel empty_graph() {
   ModelBuilder b("a graph without nodes");
   b.output(b.input("image", {1, 4, 8, 8}));

@@ -16,8 +16,10 @@ struct SampleModel {
   std::uint32_t int4 = kNone;  ///< a value to be shown as int4
 };
 
-/// A small residual CNN that every component must be able to work on.
+/// A small residual CNN that every pruner and quantizer must be able to work on.
 SampleModel small_cnn();
+/// For backends without kernels for that: the least that one must be able to run.
+SampleModel elementwise_operators();
 
 SampleModel empty_graph();
 std::vector<SampleModel> one_node_graphs();

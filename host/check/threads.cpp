@@ -55,7 +55,7 @@ std::vector<std::string> all_at_once(Subject& subject, const Component& componen
 
 Finding check_T01(Subject& subject) {
   return each_component(subject, [&](const Component& component, const Settings& settings) {
-    const SampleModel model = small_cnn();
+    const SampleModel model = usual_model(subject, component, settings);
     const Usual usual = usual_answer(subject, component, model, settings);
     if (usual.answer.wrong_thread)
       return failed("it called a [worker] function of the host from a thread of its own");
@@ -72,7 +72,7 @@ Finding check_T01(Subject& subject) {
 
 Finding check_T02(Subject& subject) {
   return each_component(subject, [&](const Component& component, const Settings& settings) {
-    const SampleModel model = small_cnn();
+    const SampleModel model = usual_model(subject, component, settings);
     std::optional<Usual> usual;
     // Not on the main thread: that this makes a difference is T01's.
     on_a_thread([&] {

@@ -257,6 +257,16 @@ Answer try_component(Subject& subject, const Component& component, const SampleM
   return instance.call(model);
 }
 
+SampleModel usual_model(Subject& subject, const Component& component, const Settings& settings) {
+  SampleModel model = small_cnn();
+  if (component.kind() != ComponentKind::backend) return model;
+  const Answer answer = try_component(subject, component, model, settings);
+  const bool has_no_kernels = answer.function == "compile" && !answer.text.empty() &&
+                              answer.status == ADZE_UNIMPLEMENTED &&
+                              answer.executable_fault.empty();
+  return has_no_kernels ? elementwise_operators() : model;
+}
+
 Settings default_settings(const Component& component, const std::filesystem::path& scratch) {
   Settings settings;
   for (std::uint64_t i = 0; i < component.component->param_count; ++i) {

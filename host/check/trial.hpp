@@ -88,6 +88,10 @@ class Instance {
 Answer try_component(Subject& subject, const Component& component, const SampleModel& model,
                      const Settings& settings, const Situation& situation = {});
 
+/// What a component is usually tried on: a small CNN; for a backend that has no kernels for one and
+/// says so (UNIMPLEMENTED, with a text), elementwise operators.
+SampleModel usual_model(Subject& subject, const Component& component, const Settings& settings);
+
 /// Settings that a component runs with: its defaults, and something for what is required.
 Settings default_settings(const Component& component, const std::filesystem::path& scratch);
 
