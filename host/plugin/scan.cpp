@@ -21,8 +21,9 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-/// Descriptors are constant data: whoever needs longer does work when he is only looked at.
-constexpr std::int64_t kScanMs = 2000;
+/// Descriptors are constant data: whoever computes longer does work when he is only looked at. On a
+/// busy machine the time that passes says nothing, so that has a limit of its own.
+constexpr std::int64_t kScanMs = 2000, kWaitMs = 20'000, kSliceMs = 100;
 /// A crash or a hang may have been the machine's: asked again after this time.
 constexpr std::int64_t kRetrySeconds = 3600;
 

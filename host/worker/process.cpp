@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include <algorithm>
 #include <array>
@@ -127,6 +128,13 @@ void WorkerProcess::drain() {
     if (partial_line_.size() > kMaxPrintedBytes) take_line(std::exchange(partial_line_, {}));
   }
   if (!output_ && !partial_line_.empty()) take_line(std::exchange(partial_line_, {}));
+}
+
+std::int64_t WorkerProcess::computed_ms() const {
+  clockid_t clock{};
+  timespec used{};
+  if (reaped_ || ::clock_getcpuclockid(pid_, &clock) || ::clock_gettime(clock, &used)) return 0;
+  return std::int64_t{used.tv_sec} * 1000 + used.tv_nsec / 1'000'000;
 }
 
 std::optional<Frame> WorkerProcess::receive_before(Deadline deadline) {

@@ -39,6 +39,8 @@ class WorkerProcess {
   pid_t pid() const { return pid_; }
   /// Each line it prints to stdout or stderr goes to `take` from now on, as drain() meets it.
   void on_line(std::function<void(std::string_view line)> take) { take_line_ = std::move(take); }
+  /// The processor time it has used.
+  std::int64_t computed_ms() const;
   /// Reads what it printed, so that a full pipe does not stop it. Call now and then, or use
   /// receive_before().
   void drain();

@@ -43,7 +43,7 @@ class Isolation : public testing::Test {
         << (images / "t10k-images-idx3-ubyte.gz").string() << "\"\nlabels = \""
         << (images / "t10k-labels-idx1-ubyte.gz").string()
         << "\"\n[data.preprocess]\nscale = 0.004\n[target]\nboard_type = \"rzv2h\"\n"
-        << target << "\n[isolation]\ndeadline_s = 3\nmemory_mb = 8000\n"
+        << target << "\n[isolation]\ndeadline_s = 5\nmemory_mb = 8000\n"
         << "[[stage]]\nuse = \"org.example.hostile\"\nfault = \"" << fault << "\"\n";
     return run({"optimize", (folder / "recipe.toml").string(), "-o", (folder / "out").string(),
                 "--samples", "4"});
@@ -55,6 +55,7 @@ class Isolation : public testing::Test {
 struct Case {
   const char *fault, *rule, *text;
 };
+void PrintTo(const Case& one, std::ostream* to) { *to << one.fault; }
 
 class Fault : public Isolation, public testing::WithParamInterface<Case> {};
 
@@ -73,8 +74,8 @@ TEST_P(Fault, is_one_error_that_names_plugin_component_call_and_rule) {
 INSTANTIATE_TEST_SUITE_P(
     Each, Fault,
     testing::Values(Case{"segfault", "(X01)", "signal 11"}, Case{"abort", "(X02)", "aborted"},
-                    Case{"loop", "(X07)", "no sign of life for 3 s"},
-                    Case{"print_loop", "(X07)", "no sign of life for 3 s"},
+                    Case{"loop", "(X07)", "no sign of life for 5 s"},
+                    Case{"print_loop", "(X07)", "no sign of life for 5 s"},
                     Case{"allocate", "(X05)", "out of memory (limit: 8000 MB)"},
                     Case{"malloc", "", "malloc gave no 100 GB"},
                     Case{"write_view", "(X03)", "wrote to memory that the host shows read-only"},
@@ -98,17 +99,17 @@ TEST_F(Isolation, a_trusted_plugin_runs_in_the_process_of_the_host) {
 TEST_F(Isolation, a_plugin_that_crashes_or_hangs_when_listed_is_rejected_with_the_reason) {
   put("hangs_when_listed.so");
   put("crashes_when_listed.so");
-  for (const bool remembered : {false, true}) {
+  std::chrono::steady_clock::duration took[2];
+  for (auto& time : took) {
     const auto begin = std::chrono::steady_clock::now();
     const Outcome outcome = run({"plugin", "list"});
+    time = std::chrono::steady_clock::now() - begin;
     EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
     EXPECT_THAT(outcome.out,
                 AllOf(HasSubstr("org.example.hostile"), HasSubstr("a worker"),
                       HasSubstr("gave no answer for 2 s (X07)"), HasSubstr("signal 6")));
-    if (remembered) {
-      EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(2));
-    }
   }
+  EXPECT_LT(took[1], took[0]) << "the refusals were not remembered";
 }
 
 TEST_F(Isolation, a_damaged_or_unwritable_cache_is_as_good_as_none) {
