@@ -107,9 +107,9 @@ class Checker {
     for (std::uint32_t i = 0; i < plugin->component_count; ++i) {
       const adze_component* component = plugin->components[i];
       where_.clear();
-      check_component(component);
+      const bool readable = check_component(component);
       where_.clear();
-      if (component && said(component->id) && !ids.insert(component->id).second)
+      if (readable && said(component->id) && !ids.insert(component->id).second)
         add("D03", fmt::format("two components '{}'", component->id));
     }
   }
@@ -119,16 +119,24 @@ class Checker {
  private:
   void add(const char* rule, const std::string& text) { faults.push_back({rule, where_ + text}); }
 
-  void check_component(const adze_component* component) {
-    if (!component) return add("D01", "a component is NULL");
-    if (!plausible(*component)) return add("D01", "adze_component.struct_size is implausible");
-    if (!is_reverse_dns(component->id)) return add("D03", "a component's id is not in reverse DNS");
-    where_ = fmt::format("component '{}': ", component->id);
-    if (!first_party_ && std::string_view(component->id).starts_with("adze."))
+  /// Whether the struct is as large as its fields need.
+  bool check_component(const adze_component* component) {
+    if (!component || !plausible(*component)) {
+      add("D01", component ? "adze_component.struct_size is implausible" : "a component is NULL");
+      return false;
+    }
+    check_contents(*component);
+    return true;
+  }
+
+  void check_contents(const adze_component& component) {
+    if (!is_reverse_dns(component.id)) return add("D03", "a component's id is not in reverse DNS");
+    where_ = fmt::format("component '{}': ", component.id);
+    if (!first_party_ && std::string_view(component.id).starts_with("adze."))
       add("D03", "ids that begin with 'adze.' are for Adze's own plugins");
-    if (!said(component->doc) || !is_printable_utf8(component->doc)) add("D03", "no description");
-    check_tables(*component);
-    check_params(*component);
+    if (!said(component.doc) || !is_printable_utf8(component.doc)) add("D03", "no description");
+    check_tables(component);
+    check_params(component);
   }
 
   void check_tables(const adze_component& component) {
@@ -138,25 +146,26 @@ class Checker {
       return add("D05", fmt::format("{} of pruner, quantizer, backend are set, exactly one must be",
                                     tables));
     if (const auto* table = component.pruner) {
-      check_size(*table, "adze_pruner");
-      if (!table->prune) add("D06", "the pruner table is incomplete");
+      if (check_size(*table, "adze_pruner") && !table->prune)
+        add("D06", "the pruner table is incomplete");
     }
     if (const auto* table = component.quantizer) {
-      check_size(*table, "adze_quantizer");
-      if (!table->quantize) add("D06", "the quantizer table is incomplete");
+      if (check_size(*table, "adze_quantizer") && !table->quantize)
+        add("D06", "the quantizer table is incomplete");
     }
     if (const auto* table = component.backend) {
-      check_size(*table, "adze_backend");
-      if (!table->place || !table->compile || !table->run || !table->release)
+      if (check_size(*table, "adze_backend") &&
+          (!table->place || !table->compile || !table->run || !table->release))
         add("D06", "the backend table lacks place, compile, run or release");
     }
   }
 
+  /// Whether the table may be read.
   template <class Table>
-  void check_size(const Table& table, const char* name) {
-    if (!plausible(table))
-      add("D01",
-          fmt::format("{}.struct_size is {}, which no version has", name, table.struct_size));
+  bool check_size(const Table& table, const char* name) {
+    if (plausible(table)) return true;
+    add("D01", fmt::format("{}.struct_size is {}, which no version has", name, table.struct_size));
+    return false;
   }
 
   void check_params(const adze_component& component) {

@@ -71,7 +71,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"newer_needs_1_0", "C built with 1.1, needs 1.0", "0 2 3 4 5 6",
              "1 0 3 4 5 6; needs 4096 bytes"},
         Case{"newer_needs_1_1", "C built with 1.1, needs 1.1",
-             "needs ABI 1.1, this host offers 1.0; update the host",
+             "needs ABI 1.1, this host offers 1.0; update the host (D02)",
              "1 0 3 4 5 6; needs 4096 bytes"},
         Case{"old_rust", "Rust built with 1.0", "0 2 3 4 5 6",
              "0 2 3 4 5 6; does not say what it needs"}),
