@@ -1,27 +1,27 @@
 /* Adze plugin ABI 1.0: version, status codes, tensors, properties. Plain C11, 64-bit, no padding
- * anywhere.
+ * anywhere. Ids like (R04) name rules that `adze plugin check` looks at: see sdk/RULES.md.
  *
  * Rules that hold in every header of this folder
  *
  * Layout      `struct_size` comes first and is set with sizeof by whoever fills the struct. Later
  *             minors only append. `adze_tensor` alone has no size: it is DLPack's DLTensor, byte
- *             for byte, and never changes.
+ *             for byte, and never changes. (D01, H01, H02)
  * Arrays      host to plugin: arrays of pointers to sized structs. Plugin to host: plain arrays;
  *             the host steps by the first element's struct_size. Pointer and count are 0 together.
  * Known data  what is known when a call starts is data (graph, arguments, target); what costs or
  *             acts is a function.
  * Ownership   whoever allocates frees. A function the plugin calls has copied everything it was
  *             given when it returns; everything the host shows stays valid and unchanged until the
- *             plugin's function returns, unless said.
+ *             plugin's function returns, unless said. (R04)
  * Threads     [worker]: only on the thread that entered the plugin. [any]: on any thread, until
  *             that call returns. One instance (`self`, executable) is never entered twice at once;
- *             two instances may be.
+ *             two instances may be. (C03, T01, T02)
  * Errors      status 0 is success. On failure the host's own functions have already recorded the
- *             text: return the code.
+ *             text: return the code. (H06, R01)
  * Growth      enumerators and flag bits are only appended. Skip what you do not know in what you
  *             are shown; the host answers ADZE_UNIMPLEMENTED to a request with an unknown kind or
- *             bit, and ignores unknown descriptor bits.
- * Text        UTF-8, zero-terminated, never NULL unless said. */
+ *             bit, and ignores unknown descriptor bits. (G04, H02)
+ * Text        UTF-8, zero-terminated, never NULL unless said. (D03, H03) */
 #ifndef ADZE_ABI_H
 #define ADZE_ABI_H
 

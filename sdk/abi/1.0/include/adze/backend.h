@@ -61,9 +61,9 @@ typedef struct adze_what_if {
 /* Since 1.0. Slots marked (optional) may be NULL. */
 typedef struct adze_backend {
   uint32_t struct_size, flags; /* flags: 0 */
-  /* Where each node would run, and why not where hoped. No work beyond the graph. [worker] */
+  /* Where each node would run, and why not where hoped. No work beyond the graph. [worker] (S03) */
   adze_status (*place)(void* self, adze_call*) ADZE_NOEXCEPT;
-  /* Predicted latency of each question, without compiling. (optional) [worker] */
+  /* Predicted latency of each question, without compiling. (optional) [worker] (H04) */
   adze_status (*estimate)(void* self, adze_call*, const adze_what_if* const* questions,
                           uint64_t count, double* out_latency_ms) ADZE_NOEXCEPT;
   /* Makes an executable; it must not use the graph, nor self, after the call returns. [worker] */
@@ -77,7 +77,7 @@ typedef struct adze_backend {
   adze_status (*load)(void* self, adze_call*, const char* dir, void** out_executable) ADZE_NOEXCEPT;
   /* inputs: in the model's order, its types and layout. Reports every model output and every
    * available extra output once. call->graph is the one compile() or load() was shown. Executables
-   * may run at the same time. [worker] */
+   * may run at the same time. [worker] (S03, T02) */
   adze_status (*run)(void* executable, adze_call*, const adze_tensor* const* inputs, uint64_t count)
       ADZE_NOEXCEPT;
   /* Rows of the last run, or predicted ones before the first. (optional) [worker] */

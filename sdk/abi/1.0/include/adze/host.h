@@ -90,7 +90,7 @@ typedef struct adze_edit {
   adze_status (*set_mask)(adze_call*, uint32_t value, const uint8_t* keep, uint64_t count)
       ADZE_NOEXCEPT;
   /* Removes channels (ascending, distinct, not all) of a group of adze.structure/1 from all its
-   * members. (R02) */
+   * members; they and their shapes are still shown whole in this call. For pruners. (R02) */
   adze_status (*remove_channels)(adze_call*, uint32_t group, const uint32_t* channels,
                                  uint64_t count) ADZE_NOEXCEPT;
   /* Quantizes a value, constant or not; NULL undoes. A bias follows from its inputs: do not set it.
