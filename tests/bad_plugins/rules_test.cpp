@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -16,6 +17,7 @@ namespace {
 
 using nlohmann::json;
 using testing::AllOf;
+using testing::AnyOf;
 using testing::HasSubstr;
 
 /// Random cases find other rules' faults too, by design: one harmless case, but for F01's own.
@@ -74,6 +76,28 @@ TEST(Rules, are_numbered_without_gaps_and_say_what_to_do) {
     EXPECT_FALSE(std::string_view(rule.title).empty() || std::string_view(rule.advice).empty());
   }
   EXPECT_EQ(check::rules().size(), 48u);
+}
+
+double seconds_of_children() {
+  rusage usage{};
+  ::getrusage(RUSAGE_CHILDREN, &usage);
+  return static_cast<double>(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+         static_cast<double>(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+TEST(FirstPartyPlugins, keep_every_rule_in_less_than_thirty_seconds) {
+  const char* build = std::getenv("ADZE_BINARY_DIR");
+  const auto folder = std::filesystem::path(build ? build : ".") / "lib" / "adze" / "plugins";
+  for (const char* name : {"adze_magnitude", "adze_ptq", "adze_cpu", "adze_drpai"}) {
+    const double before = seconds_of_children();
+    const json document = checked(folder / (std::string(name) + ".so"), "3");
+    // Of the processor: other tests run at the same time.
+    const double seconds = seconds_of_children() - before;
+    fmt::print("{:<16} {} passed, {:.1f} s\n", name, document["passed"].get<int>(), seconds);
+    EXPECT_EQ(document["failed"], 0) << document.dump(1);
+    EXPECT_THAT(broken(document, "L06").ids, AnyOf("", "L06")) << "slow disks load slowly";
+    EXPECT_LT(seconds, 30) << name;
+  }
 }
 
 std::string detail_of(const json& document, const std::string& id) {
