@@ -1,10 +1,12 @@
 #include "plugins/magnitude/refit.hpp"
 
 #include <cblas.h>
+#include <omp.h>
 
 #include <Eigen/Cholesky>
 #include <adze/adze.hpp>
 #include <atomic>
+#include <mutex>
 #include <new>
 #include <thread>
 #include <vector>
@@ -13,11 +15,19 @@ namespace magnitude {
 namespace {
 
 /// Rows are what runs in parallel here; a threaded factorization of each would only get in the way,
-/// and its sums would depend on the number of threads.
+/// and its sums would depend on the number of threads. OpenBLAS on OpenMP follows a setting of the
+/// calling thread. Its setting for the process must not change while another instance computes:
+/// that takes the buffers away from under it.
 class OneBlasThread {
  public:
-  OneBlasThread() : before_(openblas_get_num_threads()) { openblas_set_num_threads(1); }
-  ~OneBlasThread() { openblas_set_num_threads(before_); }
+  OneBlasThread() : before_(omp_get_max_threads()) {
+    static std::once_flag once;
+    std::call_once(once, [] {
+      if (openblas_get_parallel() == OPENBLAS_THREAD) openblas_set_num_threads(1);
+    });
+    omp_set_num_threads(1);
+  }
+  ~OneBlasThread() { omp_set_num_threads(before_); }
   OneBlasThread(const OneBlasThread&) = delete;
   OneBlasThread& operator=(const OneBlasThread&) = delete;
 
@@ -49,7 +59,7 @@ bool refit_row(const Eigen::MatrixXd& gram, const Eigen::VectorXd& target, const
 }  // namespace
 
 RowMatrix refit(const RefitProblem& problem, const MaskMatrix& keep, unsigned threads) {
-  const OneBlasThread one_thread;
+  const OneBlasThread one_thread;  // for what this thread computes before and after
   const Eigen::Index weights = keep.cols();
   const bool has_bias = problem.has_bias;
   Eigen::MatrixXd damped = problem.gram;
@@ -64,6 +74,7 @@ RowMatrix refit(const RefitProblem& problem, const MaskMatrix& keep, unsigned th
   std::atomic<bool> out_of_memory = false;
   const auto work = [&]() noexcept {
     try {
+      const OneBlasThread one_of_this_thread;
       for (Eigen::Index row = next++; row < refitted.rows(); row = next++)
         if (!refit_row(damped, targets.col(row), keep, row, has_bias, refitted)) singular = true;
     } catch (const std::bad_alloc&) {
