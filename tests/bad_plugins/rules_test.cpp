@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "host/plugin/elf_scan.hpp"
 #include "tests/bad_plugins/graphs.hpp"
 #include "tests/integration/process.hpp"
 
@@ -89,14 +90,15 @@ TEST(FirstPartyPlugins, keep_every_rule_in_less_than_thirty_seconds) {
   const char* build = std::getenv("ADZE_BINARY_DIR");
   const auto folder = std::filesystem::path(build ? build : ".") / "lib" / "adze" / "plugins";
   for (const char* name : {"adze_magnitude", "adze_ptq", "adze_cpu", "adze_drpai"}) {
+    const bool plain = own_sanitizer().empty();  // sanitizers take their time
     const double before = seconds_of_children();
-    const json document = checked(folder / (std::string(name) + ".so"), "3");
+    const json document = checked(folder / (std::string(name) + ".so"), plain ? "3" : "0");
     // Of the processor: other tests run at the same time.
     const double seconds = seconds_of_children() - before;
     fmt::print("{:<16} {} passed, {:.1f} s\n", name, document["passed"].get<int>(), seconds);
     EXPECT_EQ(document["failed"], 0) << document.dump(1);
     EXPECT_THAT(broken(document, "L06").ids, AnyOf("", "L06")) << "slow disks load slowly";
-    EXPECT_LT(seconds, 30) << name;
+    EXPECT_LT(seconds, plain ? 30 : 300) << name;
   }
 }
 
