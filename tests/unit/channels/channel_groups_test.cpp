@@ -95,7 +95,7 @@ TEST(ChannelGroups, flattened_channels_span_their_picture) {
         spelled ? write.one("Reshape", {x, write.integers({0, 96})}) : write.one("Flatten", {x});
     const Graph graph = write.model(write.gemm(flat, 96, 2));
     EXPECT_THAT(texts(graph), ElementsAre("6 Conv0.1:0p Conv0.2:0p Gemm2.1:1cx16"));
-    const auto& indices = groups_of(graph).groups[0].members[2].indices;
+    const auto indices = groups_of(graph).groups[0].members[2].indices;
     ASSERT_THAT(indices, SizeIs(96));
     EXPECT_EQ(indices[16], 16u);
   }
