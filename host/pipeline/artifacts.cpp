@@ -60,14 +60,12 @@ json metrics_json(const OptimizeResult& result) {
     steps.push_back(std::move(step));
   }
   for (const LayerResult& layer : result.layers) {
-    layers.push_back(
-        {{"name", layer.name},
-         {"op", layer.op},
-         {"unit", layer.unit},
-         {"reason", layer.reason},
-         {"sparsity", layer.sparsity ? json(*layer.sparsity) : json()},
-         {"parameters", {{"before", result.before_parameters}, {"after", result.after_parameters}}},
-         {"predicted_ms", before_after(layer.before_ms, layer.after_ms)}});
+    layers.push_back({{"name", layer.name},
+                      {"op", layer.op},
+                      {"unit", layer.unit},
+                      {"reason", layer.reason},
+                      {"sparsity", layer.sparsity ? json(*layer.sparsity) : json()},
+                      {"predicted_ms", before_after(layer.before_ms, layer.after_ms)}});
     if (layer.sparsity) by_layer[layer.name] = *layer.sparsity;
   }
   return {
