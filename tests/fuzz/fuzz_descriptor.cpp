@@ -29,7 +29,8 @@ const char* const* texts(Program& program) {
 
 const adze_param* params(Program& program, std::uint64_t& count) {
   count = program.below(4);
-  if (count == 0 && program.one_in(4)) count = program.number<std::uint64_t>();
+  if (count == 0 && program.one_in(4))
+    count = program.number<std::uint64_t>() | 1ull << 32;  // a lie that can be seen
   if (program.one_in(8)) return nullptr;
   const std::uint32_t sizes[] = {sizeof(adze_param), sizeof(adze_param) + 8, 64, 0, 8, 1u << 20};
   const std::uint32_t size =
