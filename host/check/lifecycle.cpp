@@ -10,7 +10,8 @@
 #include "host/check/rule_checks.hpp"
 
 #if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/allocator_interface.h>
+// Of sanitizer/allocator_interface.h, which GCC's packages leave out.
+extern "C" std::size_t __sanitizer_get_current_allocated_bytes();
 #endif
 
 namespace adze::host::check {

@@ -92,10 +92,15 @@ json Scanner::describe_in_worker(const fs::path& path) const {
     return found;
   };
   try {
-    const std::optional<Frame> frame = process.receive_before(after_ms(kScanMs));
-    if (!frame)
-      return died(
-          fmt::format("it gave no answer for {} s (X07){}", kScanMs / 1000, process.last_words()));
+    const Deadline deadline = after_ms(kWaitMs);
+    std::optional<Frame> frame;
+    while (!(frame = process.receive_before(after_ms(kSliceMs)))) {
+      const bool computes = process.computed_ms() >= kScanMs;
+      if (computes || remaining_ms(deadline) <= 0)
+        return died(fmt::format("it {} for {} s without an answer (X07){}",
+                                computes ? "computed" : "waited",
+                                (computes ? kScanMs : kWaitMs) / 1000, process.last_words()));
+    }
     json found =
         decode_cbor(frame->payload, "the description of a plugin", {.max_bytes = 1u << 20});
     if (found.contains("descriptor"))
