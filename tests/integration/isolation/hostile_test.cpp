@@ -105,9 +105,9 @@ TEST_F(Isolation, a_plugin_that_crashes_or_hangs_when_listed_is_rejected_with_th
     const Outcome outcome = run({"plugin", "list"});
     time = std::chrono::steady_clock::now() - begin;
     EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
-    EXPECT_THAT(outcome.out,
-                AllOf(HasSubstr("org.example.hostile"), HasSubstr("a worker"),
-                      HasSubstr("computed for 2 s without an answer (X07)"), HasSubstr("signal 6")));
+    EXPECT_THAT(outcome.out, AllOf(HasSubstr("org.example.hostile"), HasSubstr("a worker"),
+                                   HasSubstr("computed for 2 s without an answer (X07)"),
+                                   HasSubstr("signal 6")));
   }
   EXPECT_LT(took[1], took[0]) << "the refusals were not remembered";
 }
