@@ -211,6 +211,7 @@ std::vector<RuleResult> check_plugin(const CheckOptions& given) {
 void serve_checks(const CheckOptions& options, const fs::path& scratch, int socket) {
   report_faults();
   Channel channel{OwnedFd(socket)};
+  keep_from_forks(socket);
   const auto send = [&](const json& message) {
     channel.send(frame_of(message), {}, after_ms(10'000));
   };

@@ -2,7 +2,9 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -120,6 +122,12 @@ std::vector<OwnedFd> Channel::take_descriptors(std::size_t count) {
     descriptors_.pop_front();
   }
   return taken;
+}
+
+void keep_from_forks(int socket) {
+  static int kept = -1;
+  kept = socket;
+  ::pthread_atfork(nullptr, nullptr, [] { ::close(kept); });
 }
 
 std::pair<OwnedFd, OwnedFd> make_channel_pair() {

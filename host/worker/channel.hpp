@@ -39,6 +39,10 @@ class Channel {
   std::vector<std::byte> buffer_;
 };
 
+/// Closes `socket` in every process that this one forks: what a plugin forks must neither speak for
+/// the worker nor hide from its owner that it ended. Once a process.
+void keep_from_forks(int socket);
+
 /// Two connected ends. Errors: RESOURCE_EXHAUSTED.
 std::pair<OwnedFd, OwnedFd> make_channel_pair();
 

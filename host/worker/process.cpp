@@ -14,6 +14,7 @@
 #include <cstring>
 
 #include "host/base/error.hpp"
+#include "host/base/text.hpp"
 
 namespace adze::host {
 namespace {
@@ -175,7 +176,7 @@ std::string WorkerProcess::last_words() {
   while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) text.pop_back();
   constexpr std::size_t kShown = 600;
   if (text.size() > kShown) text = "..." + text.substr(text.size() - kShown);
-  return text.empty() ? "" : "; its last words: " + text;
+  return text.empty() ? "" : "; its last words: " + one_line(text);
 }
 
 WorkerEnd WorkerProcess::end() {

@@ -54,6 +54,7 @@ int main(int argc, char** argv) {
   try {
     ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     Channel channel{OwnedFd(fd)};
+    keep_from_forks(fd);
     limit_memory(memory_mb);
     watch_faults();
     if (mode == "describe") {
