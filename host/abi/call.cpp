@@ -10,6 +10,7 @@
 #include "host/abi/edit_thunks.hpp"
 #include "host/base/error.hpp"
 #include "host/base/log.hpp"
+#include "host/base/text.hpp"
 
 namespace adze::host {
 namespace {
@@ -40,8 +41,8 @@ const char* what_to_give(std::string_view id) {
 /// What adze_host offers to every call. Nothing may leave these functions but by returning.
 struct HostThunks {
   static void log(adze_call* call, std::int32_t level, const char* text) noexcept try {
-    host::log(log_level(level),
-              fmt::format("{}: {}", Call::of(call).component().component->id, text ? text : ""));
+    host::log(log_level(level), fmt::format("{}: {}", Call::of(call).component().component->id,
+                                            one_line(text ? text : "")));
   } catch (...) {  // out of memory: the line is lost, the call goes on
   }
 
@@ -50,7 +51,7 @@ struct HostThunks {
     const std::scoped_lock lock(self.mutex_);
     if (!self.stopped_ && self.options_.progress) {
       const double bounded = std::isfinite(fraction) ? std::clamp(fraction, 0.0, 1.0) : 0.0;
-      self.stopped_ = self.options_.progress(bounded, doing ? doing : "");
+      self.stopped_ = self.options_.progress(bounded, one_line(doing ? doing : "", 200));
     }
     return self.stopped_;
   } catch (const std::exception& error) {
@@ -66,7 +67,7 @@ struct HostThunks {
     try {
       Call& self = Call::of(call);
       const std::scoped_lock lock(self.mutex_);
-      self.error_ = text ? text : "";
+      self.error_ = one_line(text ? text : "");
     } catch (...) {  // out of memory: the code alone must do
     }
     return code;

@@ -9,6 +9,7 @@
 
 #include "host/base/error.hpp"
 #include "host/base/log.hpp"
+#include "host/base/text.hpp"
 #include "host/isolate/callbacks.hpp"
 #include "host/plugin/elf_scan.hpp"
 
@@ -59,7 +60,7 @@ void RemoteComponent::listen(std::string_view line) {
     log(LogLevel::info,
         fmt::format("{}: it prints more than {} lines; the rest is not shown", name(), kMostLines));
   else
-    log(LogLevel::info, fmt::format("{}: {}", name(), line));
+    log(LogLevel::info, fmt::format("{}: {}", name(), one_line(line)));
 }
 
 std::string RemoteComponent::end_text() {
@@ -147,7 +148,8 @@ void RemoteComponent::tell(Verb verb, const Writer& request, const char* functio
     broken_ = error.what();
   }
   process_->kill();
-  log(LogLevel::error, fmt::format("{}: {}: {}", name(), function, broken_));
+  // What it was asked for is there already.
+  log(LogLevel::warning, fmt::format("{}: {}: {}", name(), function, broken_));
 } catch (const std::exception&) {  // out of memory: the worker is killed with its owner
 }
 

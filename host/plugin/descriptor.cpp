@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "host/base/text.hpp"
 #include "host/plugin/first_sizes.hpp"
 
 namespace adze::host {
@@ -57,20 +58,6 @@ bool is_snake_case(const char* name) {
   if (!said(name) || !(*name >= 'a' && *name <= 'z')) return false;
   return std::ranges::all_of(std::string_view(name),
                              [](char c) { return c == '_' || is_lower_or_digit(c); });
-}
-
-/// Well-formed UTF-8, without control characters: what may be printed.
-bool is_printable_utf8(std::string_view text) {
-  for (std::size_t i = 0; i < text.size();) {
-    const auto lead = static_cast<unsigned char>(text[i]);
-    const std::size_t length = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-    if (lead < 0x20 || lead == 0x7F || (lead >= 0x80 && lead < 0xC2) || lead > 0xF4) return false;
-    if (length > text.size() - i) return false;
-    for (std::size_t k = 1; k < length; ++k)
-      if ((static_cast<unsigned char>(text[i + k]) & 0xC0) != 0x80) return false;
-    i += length;
-  }
-  return true;
 }
 
 /// Gathers what is wrong; a check that cannot go on without what it looked at returns.

@@ -232,8 +232,7 @@ Component Registry::find(std::string_view id) const {
     for (std::size_t i = 0; i < full_names.size(); ++i) text += (i ? ", " : "") + full_names[i];
   }
   if (!rejected_.empty())
-    text +=
-        " (" + std::to_string(rejected_.size()) + " files were rejected: see 'adze plugin list')";
+    text += " (" + std::to_string(rejected_.size()) + " rejected: see 'adze plugin list')";
   throw Error(ADZE_NOT_FOUND, text);
 }
 

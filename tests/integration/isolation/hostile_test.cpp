@@ -84,7 +84,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"overflow", "(X04)", "stack overflowed"},
                     Case{"close", "(X08)", "closed the socket"}, Case{"garbage", "(X08)", "socket"},
                     Case{"exception", "(X02)", "nobody catches this"},
-                    Case{"kill", "(X01)", "signal 9"},
+                    Case{"kill", "(X01)", "signal 9"}, Case{"fork", "(X01)", "signal 11"},
+                    Case{"forged", "", "prune: ?[2Jdone / adze: error: everything is fine?"},
                     Case{"bad_edit", "", "there is no value 4000000"}),
     [](const auto& one) {
       const std::string name = one.param.fault;

@@ -17,7 +17,7 @@ constexpr int kSocket = 3;  // where adze-worker has its end of the socket
 const char* const kFaults[] = {"none",     "segfault",   "abort",     "loop",  "allocate",
                                "malloc",   "write_view", "exit",      "_exit", "overflow",
                                "close",    "garbage",    "exception", "kill",  "print_loop",
-                               "bad_edit", nullptr};
+                               "bad_edit", "fork",       "forged",    nullptr};
 
 const adze_param kParams[] = {{.struct_size = sizeof(adze_param),
                                .type = ADZE_TEXT,
@@ -74,6 +74,16 @@ void misbehave(adze_call* call, std::string_view fault) {
   }
   if (fault == "exception") throw std::runtime_error("nobody catches this");
   if (fault == "kill") ::kill(::getpid(), SIGKILL);
+  if (fault == "fork") {
+    if (::fork() == 0) {
+      ::setsid();
+      ::sleep(30);
+      ::_exit(0);
+    }
+    std::raise(SIGSEGV);
+  }
+  if (fault == "forged")
+    throw adze::Error(ADZE_ABORTED, "\033[2Jdone\nadze: error: everything is fine\xff");
   if (fault == "bad_edit") adze::check(call->edit->set_mask(call, 4000000, nullptr, 0));
 }
 
