@@ -10,17 +10,11 @@
 
 #include "host/base/error.hpp"
 #include "host/base/nearest.hpp"
+#include "host/base/small.hpp"
 #include "host/plugin/descriptor.hpp"
 
 namespace adze::host {
 namespace {
-
-template <class... Cases>
-struct Match : Cases... {
-  using Cases::operator()...;
-};
-template <class... Cases>
-Match(Cases...) -> Match<Cases...>;
 
 const char* type_name(std::uint32_t type) {
   switch (type) {
@@ -184,11 +178,6 @@ double parsed_number(const Check& check, std::string_view text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || end != text.data() + text.size()) check.wrong_type();
   return number;
-}
-
-template <class T>
-const T* data_or_null(const std::vector<T>& elements) {
-  return elements.empty() ? nullptr : elements.data();
 }
 
 }  // namespace

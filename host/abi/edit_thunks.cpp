@@ -75,11 +75,11 @@ adze_status rewind(adze_call* call, std::uint64_t mark) noexcept {
   return guarded(call, [&](Call& self) { self.edits()->rewind(mark); });
 }
 
-constexpr adze_edit kTable = {sizeof(adze_edit), 0,         set_constant, set_mask,
-                              remove_channels,   set_quant, mark,         rewind};
+constexpr adze_edit kEdit = {sizeof(adze_edit), 0,         set_constant, set_mask,
+                             remove_channels,   set_quant, mark,         rewind};
 
 }  // namespace
 
-const adze_edit* edit_thunks() { return &kTable; }
+const adze_edit* edit_thunks() { return &kEdit; }
 
 }  // namespace adze::host

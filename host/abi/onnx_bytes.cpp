@@ -22,11 +22,11 @@ adze_status save(adze_call* call, const char* relative_path) noexcept {
   });
 }
 
-constexpr adze_onnx_bytes kTable = {sizeof(adze_onnx_bytes), 0, bytes, save};
+constexpr adze_onnx_bytes kOnnxBytes = {sizeof(adze_onnx_bytes), 0, bytes, save};
 
 }  // namespace
 
-const void* OnnxBytes::table() const { return &kTable; }
+const void* OnnxBytes::table() const { return &kOnnxBytes; }
 
 std::span<const std::byte> OnnxBytes::bytes() {
   if (!bytes_) bytes_ = serialize_model(graph_);

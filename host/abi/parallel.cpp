@@ -93,10 +93,10 @@ adze_status for_each(adze_call* call, std::uint64_t count, void (*body)(void*, s
                  [&](Call& self) { self.service<Parallel>().for_each(self, count, body, user); });
 }
 
-constexpr adze_parallel kTable = {sizeof(adze_parallel), 0, for_each};
+constexpr adze_parallel kParallel = {sizeof(adze_parallel), 0, for_each};
 
 }  // namespace
 
-const void* Parallel::table() const { return &kTable; }
+const void* Parallel::table() const { return &kParallel; }
 
 }  // namespace adze::host

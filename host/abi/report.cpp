@@ -58,7 +58,7 @@ adze_status artifact(adze_call* call, const char* relative_path) noexcept {
   return reported(call, [&](ReportReceiver& to) { to.artifact(or_empty(relative_path)); });
 }
 
-constexpr adze_report kTable = {
+constexpr adze_report kReport = {
     sizeof(adze_report), 0, placement, unavailable, output, profile, artifact};
 
 }  // namespace
@@ -71,7 +71,7 @@ void ReportReceiver::output(std::uint32_t, const adze_tensor&) { unexpected("out
 void ReportReceiver::profile(const adze_profile_row&) { unexpected("profile"); }
 void ReportReceiver::artifact(const std::string&) { unexpected("artifact"); }
 
-void ReportReceiver::receive(Call& call) { call.accept(&kTable, this); }
+void ReportReceiver::receive(Call& call) { call.accept(&kReport, this); }
 
 void ReportReceiver::finish(Call& call, adze_status status, const char* function) const {
   call.check(status, function);

@@ -4,21 +4,10 @@
 #include <utility>
 
 #include "host/base/error.hpp"
+#include "host/base/small.hpp"
 
 namespace adze::host {
 namespace {
-
-template <class... Cases>
-struct Match : Cases... {
-  using Cases::operator()...;
-};
-template <class... Cases>
-Match(Cases...) -> Match<Cases...>;
-
-template <class T>
-const T* data_or_null(const std::vector<T>& elements) {
-  return elements.empty() ? nullptr : elements.data();
-}
 
 template <class T>
 std::uint32_t count_of(const std::vector<T>& elements) {

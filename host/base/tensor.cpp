@@ -342,4 +342,10 @@ Tensor copy_of(const adze_tensor& tensor) {
           std::span<const std::byte>(data, static_cast<std::size_t>(count) * tensor.bits / 8)};
 }
 
+std::optional<std::size_t> axis_of(std::int64_t axis, std::size_t rank) {
+  if (axis < 0) axis += static_cast<std::int64_t>(rank);
+  if (axis < 0 || axis >= static_cast<std::int64_t>(rank)) return std::nullopt;
+  return static_cast<std::size_t>(axis);
+}
+
 }  // namespace adze::host

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -111,6 +112,8 @@ std::vector<float> to_f32(const Tensor& tensor);
 Tensor from_f32(DType dtype, Shape shape, std::span<const float> elements);
 /// A tensor struct over `tensor`, which must outlive it; `strides` receives what it points to.
 adze_tensor view_of(const Tensor& tensor, Shape& strides);
+/// An axis as ONNX counts it, from the end when negative; nullopt when there is no such axis.
+std::optional<std::size_t> axis_of(std::int64_t axis, std::size_t rank);
 /// The shape of what a plugin handed over. Errors: INVALID_ARGUMENT (rank out of range, no shape).
 Shape shape_of(const adze_tensor& tensor);
 /// A copy of what a plugin handed over, as large as its own shape says: check that first where it

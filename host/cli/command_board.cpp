@@ -16,7 +16,7 @@ namespace {
 
 using nlohmann::json;
 
-struct Options {
+struct BoardOptions {
   std::string board, board_type = "rzv2h", backend = "drpai";
   std::filesystem::path bundle, root, socket;
   std::int64_t samples = 1000, warmup_ms = 200;
@@ -24,7 +24,7 @@ struct Options {
   std::vector<std::string> settings;
 };
 
-void list(Context& context) {
+void list_boards(Context& context) {
   json boards = json::array();
   Table table({"address", "link", "serial", "where"});
   for (const hil::FoundBoard& board : hil::find_boards()) {
@@ -39,7 +39,7 @@ void list(Context& context) {
                                 : table.str());
 }
 
-void show_info(const Options& options, Context& context) {
+void show_info(const BoardOptions& options, Context& context) {
   auto session = hil::BoardSession::open(options.board);
   const hil::InfoReply info = session.info();
   const hil::Telemetry telemetry = session.telemetry();
@@ -79,7 +79,7 @@ void show_info(const Options& options, Context& context) {
                  text);
 }
 
-void flash(const Options& options, Context& context) {
+void flash(const BoardOptions& options, Context& context) {
   const auto source = hil::file_source(options.bundle);
   hil::Bundle(*source).verify();
   auto session = hil::BoardSession::open(options.board);
@@ -116,7 +116,7 @@ std::string latency_text(const hil::Measurement& measurement) {
       s.max, s.mild_outliers, s.severe_outliers);
 }
 
-void bench(const Options& options, Context& context) {
+void bench(const BoardOptions& options, Context& context) {
   auto session = hil::BoardSession::open(options.board);
   hil::BoardRunner runner(session, "active bundle", options.warmup_ms);
   {
@@ -132,7 +132,7 @@ void bench(const Options& options, Context& context) {
 }
 
 /// The agent takes this process over: what stops `adze board sim` stops the board.
-void simulate(const Options& options, Context& context) {
+void simulate(const BoardOptions& options, Context& context) {
   const Component backend = context.registry().find(options.backend);
   const std::filesystem::path folder = hil::sim_directory();
   const std::string socket = options.socket.empty() ? (folder / (options.board + ".sock")).string()
@@ -176,7 +176,7 @@ void simulate(const Options& options, Context& context) {
 }
 
 CLI::App* add(CLI::App* group, const char* name, const char* description,
-              const std::shared_ptr<Options>& options) {
+              const std::shared_ptr<BoardOptions>& options) {
   auto* command = group->add_subcommand(name, description);
   command->add_option("board,--board", options->board, "usb:SERIAL, sim:ID, unix:PATH or an id")
       ->required();
@@ -188,9 +188,9 @@ CLI::App* add(CLI::App* group, const char* name, const char* description,
 void add_board(CLI::App& app, Context& context) {
   auto* group = app.add_subcommand("board", "Boards: list, info, flash, bench, sim");
   group->require_subcommand(1);
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<BoardOptions>();
   group->add_subcommand("list", "Boards that can be reached now")->callback([&context] {
-    list(context);
+    list_boards(context);
   });
   add(group, "info", "What a board is and holds", options)->callback([options, &context] {
     show_info(*options, context);

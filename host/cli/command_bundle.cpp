@@ -11,7 +11,7 @@ namespace {
 
 using nlohmann::json;
 
-struct Options {
+struct BundleOptions {
   std::filesystem::path model, out, key, trusted;
   std::string backend = "drpai", board_type = "rzv2h";
   std::uint32_t batch = 1;
@@ -52,7 +52,7 @@ std::string summary(const hil::Bundle& bundle, std::uint64_t size_bytes) {
       shapes_of(manifest.inputs), shapes_of(manifest.outputs));
 }
 
-void make(const Options& options, Context& context) {
+void make(const BundleOptions& options, Context& context) {
   std::optional<hil::SecretKey> key;
   if (!options.key.empty()) key = hil::load_secret_key(options.key);
   const hil::ModelBundle made =
@@ -65,7 +65,7 @@ void make(const Options& options, Context& context) {
                                               fmt::format("written to {}\n", options.out.string()));
 }
 
-void verify(const Options& options, Context& context) {
+void verify(const BundleOptions& options, Context& context) {
   const auto source = hil::file_source(options.out);
   const hil::Bundle bundle(*source);
   bundle.verify();
@@ -85,7 +85,7 @@ void verify(const Options& options, Context& context) {
 void add_bundle(CLI::App& app, Context& context) {
   auto* group = app.add_subcommand("bundle", "Make and check what is flashed");
   group->require_subcommand(1);
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<BundleOptions>();
   auto* making = group->add_subcommand("make", "Compile a model into a bundle");
   making->add_option("model", options->model, "ONNX file")->required();
   making->add_option("-o,--output", options->out, "The .adze file")->required();

@@ -14,7 +14,7 @@
 namespace adze::host {
 namespace {
 
-struct Options {
+struct CompareOptions {
   std::string a, b, board_type = "rzv2h";
   std::filesystem::path data;
   std::int64_t samples = 100;
@@ -42,7 +42,7 @@ struct Verdict {
   std::vector<std::string> reasons;  ///< why FAIL
 };
 
-Verdict judge(const std::vector<OutputComparison>& outputs, const Options& options) {
+Verdict judge(const std::vector<OutputComparison>& outputs, const CompareOptions& options) {
   Verdict verdict;
   if (options.min_agreement || options.min_sqnr_db) verdict.word = "PASS";
   for (const OutputComparison& output : outputs) {
@@ -61,7 +61,7 @@ Verdict judge(const std::vector<OutputComparison>& outputs, const Options& optio
   return verdict;
 }
 
-void compare_runners(const Options& options, Context& context) {
+void compare_runners(const CompareOptions& options, Context& context) {
   std::vector<std::string> layers;
   OpenedRunner a = open_runner(context, options.a, options.board_type, options.batch);
   OpenedRunner b = open_runner(context, options.b, options.board_type, options.batch);
@@ -117,7 +117,7 @@ void compare_runners(const Options& options, Context& context) {
 void add_compare(CLI::App& app, Context& context) {
   auto* command =
       app.add_subcommand("compare", "Two runners on the same samples, tensor by tensor");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<CompareOptions>();
   command->add_option("a", options->a, "Reference: cpu:MODEL, drpai:MODEL, board:ID:MODEL")
       ->required();
   command->add_option("b", options->b, "Runner to judge, in the same form")->required();

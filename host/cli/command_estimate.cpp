@@ -13,7 +13,7 @@ namespace {
 
 using nlohmann::json;
 
-struct Options {
+struct EstimateOptions {
   std::filesystem::path model;
   std::string board_type = "rzv2h";
   std::optional<double> sparsity;
@@ -51,7 +51,7 @@ double interval_factor(const std::string& board_type) {
   return *factor;
 }
 
-void estimate_model(const Options& options, Context& context) {
+void estimate_model(const EstimateOptions& options, Context& context) {
   const Graph graph = load_simplified(options.model);
   const Component backend = context.registry().find("adze.drpai");
   const auto target = load_target(options.board_type);
@@ -115,7 +115,7 @@ void estimate_model(const Options& options, Context& context) {
 void add_estimate(CLI::App& app, Context& context) {
   auto* command =
       app.add_subcommand("estimate", "Predicted latency per layer and in total on a board type");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<EstimateOptions>();
   const auto what_if = std::make_shared<std::string>();
   command->add_option("model", options->model, "ONNX file")->required();
   command->add_option("--board-type", options->board_type, "Board type")->capture_default_str();

@@ -11,14 +11,14 @@
 namespace adze::host {
 namespace {
 
-struct Options {
+struct EvaluateOptions {
   std::filesystem::path model, data;
   std::string backend = "cpu", board_type = "rzv2h", metric, reference;
   std::int64_t samples = 0;
   std::uint32_t batch = 64;
 };
 
-void evaluate_model(const Options& options, Context& context) {
+void evaluate_model(const EvaluateOptions& options, Context& context) {
   const DataSpec spec = parse_data_file(options.data);
   const OpenedRunner opened = open_runner(context, options.backend + ":" + options.model.string(),
                                           options.board_type, options.batch);
@@ -49,7 +49,7 @@ void evaluate_model(const Options& options, Context& context) {
 
 void add_evaluate(CLI::App& app, Context& context) {
   auto* command = app.add_subcommand("evaluate", "Task metric of a model on a dataset");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<EvaluateOptions>();
   command->add_option("model", options->model, "ONNX file")->required();
   command->add_option("--data", options->data, "TOML file with a [data] table")->required();
   command->add_option("--backend", options->backend, "Backend component")->capture_default_str();

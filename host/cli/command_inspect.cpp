@@ -13,7 +13,7 @@ namespace {
 
 using nlohmann::json;
 
-struct Options {
+struct InspectOptions {
   std::filesystem::path model;
   std::vector<std::string> board_types;
 };
@@ -41,7 +41,7 @@ json outputs_of(const Graph& graph, const Node& node) {
   return outputs;
 }
 
-void inspect(const Options& options, Context& context) {
+void inspect(const InspectOptions& options, Context& context) {
   const Graph graph = load_simplified(options.model);
   const Component backend = context.registry().find("adze.drpai");
   std::vector<std::vector<Placement>> placements;  // by board type
@@ -105,7 +105,7 @@ void inspect(const Options& options, Context& context) {
 void add_inspect(CLI::App& app, Context& context) {
   auto* command = app.add_subcommand(
       "inspect", "Nodes, parameters, MACs, sparsity, and where each node would run");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<InspectOptions>();
   command->add_option("model", options->model, "ONNX file")->required();
   command->add_option("--board-type", options->board_types,
                       "Board types to place for (default: all)");

@@ -14,7 +14,7 @@
 namespace adze::host {
 namespace {
 
-struct Options {
+struct CommandOptions {
   std::filesystem::path recipe, model, data, out;
   std::string use, board_type = "rzv2h";
   std::vector<std::string> settings, include, exclude;
@@ -22,7 +22,7 @@ struct Options {
   std::int64_t samples = 0;
 };
 
-void run(const Recipe& recipe, const Options& options, Context& context) {
+void run(const Recipe& recipe, const CommandOptions& options, Context& context) {
   require_writable_folder(options.out);
   OptimizeResult result;
   {
@@ -58,7 +58,7 @@ void run(const Recipe& recipe, const Options& options, Context& context) {
   context.result(metrics, text + fmt::format("written to {}\n", options.out.string()));
 }
 
-void run_one_stage(ComponentKind kind, const Options& options, Context& context) {
+void run_one_stage(ComponentKind kind, const CommandOptions& options, Context& context) {
   Recipe recipe = parse_data_tables(options.data);
   recipe.model = std::filesystem::absolute(options.model);
   recipe.board_type = options.board_type;
@@ -78,7 +78,7 @@ void run_one_stage(ComponentKind kind, const Options& options, Context& context)
 void add_one_stage(CLI::App& app, Context& context, const char* name, const char* description,
                    ComponentKind kind, const char* component) {
   auto* command = app.add_subcommand(name, description);
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<CommandOptions>();
   options->use = component;
   command->add_option("model", options->model, "ONNX file")->required();
   command->add_option("--data", options->data, "TOML file with [data] and [calibration] tables")
@@ -101,7 +101,7 @@ void add_one_stage(CLI::App& app, Context& context, const char* name, const char
 
 void add_optimize(CLI::App& app, Context& context) {
   auto* command = app.add_subcommand("optimize", "Run a recipe: prune, quantize, evaluate, report");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<CommandOptions>();
   command->add_option("recipe", options->recipe, "TOML file")->required();
   command->add_option("-o,--output", options->out, "Folder for the results")->required();
   command->add_option("--seed", options->seed, "Seed (default: that of the recipe)")

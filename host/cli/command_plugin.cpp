@@ -122,7 +122,7 @@ std::string text_of(const LoadedPlugin& plugin, const std::string& only) {
   return text;
 }
 
-void list(Context& context) {
+void list_plugins(Context& context) {
   const Registry& registry = context.registry();
   json plugins = json::array(), rejected = json::array();
   for (const LoadedPlugin& plugin : registry.plugins()) plugins.push_back(document_of(plugin));
@@ -159,7 +159,7 @@ void add_plugin(CLI::App& app, Context& context) {
   auto* group = app.add_subcommand("plugin", "Plugins: pruners, quantizers, backends");
   group->require_subcommand(1);
   group->add_subcommand("list", "What is installed, and what was rejected and why")
-      ->callback([&context] { list(context); });
+      ->callback([&context] { list_plugins(context); });
   auto* info = group->add_subcommand("info", "A plugin, its components and their parameters");
   const auto what = std::make_shared<std::string>();
   info->add_option("what", *what, "Id of a plugin or component, or a file")->required();

@@ -15,7 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 using Files = std::map<fs::path, std::string>;  // relative path: contents
 
-struct Options {
+struct PluginNewOptions {
   std::string kind, name, language = "c", id, vendor = "Example";
   fs::path folder;
 };
@@ -155,7 +155,7 @@ void write_all(const fs::path& folder, const Files& files) {
   }
 }
 
-void make_plugin(Options options, Context& context) {
+void make_plugin(PluginNewOptions options, Context& context) {
   check_name(options.name);
   if (options.id.empty()) options.id = "org.example." + options.name;
   if (options.folder.empty()) options.folder = options.name;
@@ -195,7 +195,7 @@ void make_plugin(Options options, Context& context) {
 
 void add_plugin_new(CLI::App& group, Context& context) {
   auto* command = group.add_subcommand("new", "Start a plugin of your own from a template");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<PluginNewOptions>();
   command->add_option("kind", options->kind, "pruner, quantizer or backend")->required();
   command->add_option("name", options->name, "In snake_case; the plugin is NAME.so")->required();
   command->add_option("--lang", options->language, "c, c++ or rust")->capture_default_str();

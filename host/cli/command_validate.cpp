@@ -22,7 +22,7 @@ namespace {
 
 using nlohmann::json;
 
-struct Options {
+struct ValidateOptions {
   std::filesystem::path model, data, reference, out;
   std::string board, backend = "drpai";
   std::uint32_t batch = 64;
@@ -149,7 +149,7 @@ void require_outputs(const Graph& reference, const Graph& model,
   }
 }
 
-void validate_model(Options options, Context& context) {
+void validate_model(ValidateOptions options, Context& context) {
   const DataSpec spec = parse_data_file(options.data);
   const Graph graph = load_simplified(options.model);
   const auto dataset = open_dataset(spec, input_specs(graph));
@@ -189,7 +189,7 @@ void validate_model(Options options, Context& context) {
 void add_validate(CLI::App& app, Context& context) {
   auto* command =
       app.add_subcommand("validate", "Is the model on the board what it was on the host?");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<ValidateOptions>();
   command->add_option("model", options->model, "ONNX file")->required();
   command->add_option("--board", options->board, "usb:SERIAL, sim:ID, unix:PATH or an id")
       ->required();

@@ -16,12 +16,6 @@ std::int64_t integer(const ChannelTies& ties, const char* name, std::int64_t fal
 }
 
 /// An axis as ONNX writes it: negative ones count from the end.
-std::optional<std::size_t> axis_of(std::int64_t axis, std::size_t rank) {
-  if (axis < 0) axis += static_cast<std::int64_t>(rank);
-  if (axis < 0 || axis >= static_cast<std::int64_t>(rank)) return std::nullopt;
-  return static_cast<std::size_t>(axis);
-}
-
 /// Each axis of the result is that of the first input, as far as `also` says.
 bool same_axes(ChannelTies& ties, const std::function<bool(std::size_t axis)>& also) {
   const Shape *in = ties.shape(0), *out = ties.shape(ties.output());

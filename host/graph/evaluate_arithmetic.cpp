@@ -89,11 +89,6 @@ std::optional<Tensor> made(DType dtype, const Shape& shape, const std::vector<Wi
   }
 }
 
-Result one(std::optional<Tensor> tensor) {
-  if (!tensor) return std::nullopt;
-  return std::vector<Tensor>{std::move(*tensor)};
-}
-
 // Computes once when all inputs are uniform, so that the result is uniform as well.
 template <class Compute>
 Result uniform_or(KnownInputs in, const Shape& shape, Compute compute) {

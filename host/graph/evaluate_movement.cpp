@@ -10,12 +10,6 @@ namespace {
 
 using Result = std::optional<std::vector<Tensor>>;
 
-std::optional<std::size_t> axis_of(std::int64_t axis, std::size_t rank) {
-  const auto signed_rank = static_cast<std::int64_t>(rank);
-  if (axis < -signed_rank || axis >= signed_rank) return std::nullopt;
-  return static_cast<std::size_t>(axis < 0 ? axis + signed_rank : axis);
-}
-
 std::vector<std::int64_t> row_major_strides(const Shape& shape) {
   std::vector<std::int64_t> strides(shape.size(), 1);
   for (std::size_t axis = shape.size(); axis-- > 1;)
@@ -65,11 +59,6 @@ std::optional<Tensor> strided_copy(const Tensor& source, const Shape& shape, std
     }
   }
   return result;
-}
-
-Result one(std::optional<Tensor> tensor) {
-  if (!tensor) return std::nullopt;
-  return std::vector<Tensor>{std::move(*tensor)};
 }
 
 Result shown_as(const Tensor& tensor, Shape shape) {

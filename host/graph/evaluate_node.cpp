@@ -7,6 +7,11 @@
 
 namespace adze::host {
 
+std::optional<std::vector<Tensor>> one(std::optional<Tensor> tensor) {
+  if (!tensor) return std::nullopt;
+  return std::vector<Tensor>{std::move(*tensor)};
+}
+
 std::optional<std::vector<std::int64_t>> integers(const Tensor& tensor) {
   const auto widen = [](auto elements) {
     return std::vector<std::int64_t>(elements.begin(), elements.end());

@@ -28,6 +28,8 @@ inline constexpr std::size_t kFoldLimitBytes = std::size_t{16} << 20;
 /// Above this a claimed shape is refused rather than mapped.
 inline constexpr std::size_t kUniformLimitBytes = std::size_t{2} << 30;
 
+/// No outputs when the only one is not known.
+std::optional<std::vector<Tensor>> one(std::optional<Tensor> tensor);
 /// Elements of an integer tensor (shapes, axes, indices); nullopt for other element types.
 std::optional<std::vector<std::int64_t>> integers(const Tensor& tensor);
 /// A one-dimensional i64 tensor.

@@ -9,7 +9,6 @@
 namespace adze::host {
 namespace {
 
-constexpr std::int64_t kSendMs = 60'000;
 /// In one question; each is answered at once, so more would be a mistake.
 constexpr std::uint64_t kMostQuestions = 1u << 20;
 

@@ -16,7 +16,6 @@
 namespace adze::host {
 namespace {
 
-constexpr std::int64_t kSendMs = 60'000;
 constexpr std::uint32_t kMostLines = 1000;  ///< of output shown
 /// For functions that only free what they have.
 constexpr std::int64_t kFreeMs = 30'000;

@@ -146,6 +146,8 @@ class Message {
   std::span<const std::byte> head_, blobs_;
 };
 
+/// A message is sent by then unless the other side is stopped: it reads whenever it waits.
+inline constexpr std::int64_t kSendMs = 60'000;
 /// Errors: as Channel::send, RESOURCE_EXHAUSTED.
 void send_message(Channel& channel, Verb verb, const Writer& contents, Deadline deadline);
 

@@ -6,7 +6,6 @@
 namespace adze::host {
 namespace {
 
-constexpr std::int64_t kSendMs = 60'000;   ///< the host reads at once unless it is stopped
 constexpr std::int64_t kSliceMs = 60'000;  ///< the host may take any time to answer
 
 }  // namespace

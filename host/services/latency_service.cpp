@@ -67,7 +67,7 @@ adze_status ask(adze_call* call, const adze_what_if* questions, std::uint64_t co
   });
 }
 
-constexpr adze_latency kTable = {sizeof(adze_latency), ADZE_PREDICTED, ask};
+constexpr adze_latency kLatency = {sizeof(adze_latency), ADZE_PREDICTED, ask};
 
 }  // namespace
 
@@ -76,7 +76,7 @@ LatencyService::LatencyService(const Graph& shown, Component backend, CallOption
   options_.progress = {};  // the answers are a small part of the component's call
 }
 
-const void* LatencyService::table() const { return &kTable; }
+const void* LatencyService::table() const { return &kLatency; }
 
 void LatencyService::check(const WhatIf& question, std::size_t number) const {
   if (!(question.sparsity >= 0 && question.sparsity <= 1))

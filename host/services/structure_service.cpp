@@ -35,7 +35,7 @@ adze_status groups(adze_call* call, std::uint64_t* out_count,
   });
 }
 
-constexpr adze_structure kTable = {sizeof(adze_structure), 0, groups};
+constexpr adze_structure kStructure = {sizeof(adze_structure), 0, groups};
 
 }  // namespace
 
@@ -83,7 +83,7 @@ StructureService::StructureService(const Graph& shown, std::vector<std::uint32_t
 
 StructureService::~StructureService() = default;
 
-const void* StructureService::table() const { return &kTable; }
+const void* StructureService::table() const { return &kStructure; }
 
 const std::vector<const adze_group*>& StructureService::groups() {
   if (!impl_->known) impl_->find();

@@ -11,15 +11,15 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 
-struct Fault {
+struct BadEdit {
   std::size_t component;
   const char* name;
   const char* text;
 };
 
-void PrintTo(const Fault& fault, std::ostream* out) { *out << fault.name; }
+void PrintTo(const BadEdit& fault, std::ostream* out) { *out << fault.name; }
 
-class BadEdits : public testing::TestWithParam<Fault> {};
+class BadEdits : public testing::TestWithParam<BadEdit> {};
 
 TEST_P(BadEdits, fail_by_name_and_leave_the_graph_as_it_was) {
   Graph graph = test::two_gemms();
@@ -41,26 +41,28 @@ TEST_P(BadEdits, fail_by_name_and_leave_the_graph_as_it_was) {
 
 INSTANTIATE_TEST_SUITE_P(
     Rules, BadEdits,
-    testing::Values(Fault{0, "silent", "without a reason (R01)"},
-                    Fault{0, "no_such_status", "[unknown]"}, Fault{0, "cancelled", "[cancelled]"},
-                    Fault{0, "short_mask", "'first.weight' has 6 elements, the mask 5"},
-                    Fault{0, "nan", "element 5 is nan"},
-                    Fault{0, "not_target", "'last.weight' belongs to node 'last'"},
-                    Fault{0, "no_constant", "'input' is no constant"},
-                    Fault{0, "revives", "element 5 was pruned by an earlier stage"},
-                    Fault{0, "wrong_shape", "'first.weight' is 3x2 of float32"},
-                    Fault{0, "huge_shape", "the new contents are 1073741824x2 of float32"},
-                    Fault{0, "quantizes", "set_quant is for a quantizer"},
-                    Fault{0, "channels", "3 of its 3 channels; one must stay"},
-                    Fault{0, "bad_rewind", "1000 is no mark"},
-                    Fault{1, "zero_scale", "scale 0 is not a finite number above 0"},
-                    Fault{1, "many_scales", "2147483648 scales for the whole tensor"},
-                    Fault{1, "wrong_count", "2 scales for the whole tensor"},
-                    Fault{1, "no_scale", "no scale"},
-                    Fault{1, "bad_zero", "zero point 500 is outside -128..127"},
-                    Fault{1, "bad_axis", "has no axis 9"}, Fault{1, "bad_flags", "unknown flags"},
-                    Fault{1, "bias", "'first.bias' is a bias"},
-                    Fault{1, "masks", "set_mask is for a pruner"}),
+    testing::Values(BadEdit{0, "silent", "without a reason (R01)"},
+                    BadEdit{0, "no_such_status", "[unknown]"},
+                    BadEdit{0, "cancelled", "[cancelled]"},
+                    BadEdit{0, "short_mask", "'first.weight' has 6 elements, the mask 5"},
+                    BadEdit{0, "nan", "element 5 is nan"},
+                    BadEdit{0, "not_target", "'last.weight' belongs to node 'last'"},
+                    BadEdit{0, "no_constant", "'input' is no constant"},
+                    BadEdit{0, "revives", "element 5 was pruned by an earlier stage"},
+                    BadEdit{0, "wrong_shape", "'first.weight' is 3x2 of float32"},
+                    BadEdit{0, "huge_shape", "the new contents are 1073741824x2 of float32"},
+                    BadEdit{0, "quantizes", "set_quant is for a quantizer"},
+                    BadEdit{0, "channels", "3 of its 3 channels; one must stay"},
+                    BadEdit{0, "bad_rewind", "1000 is no mark"},
+                    BadEdit{1, "zero_scale", "scale 0 is not a finite number above 0"},
+                    BadEdit{1, "many_scales", "2147483648 scales for the whole tensor"},
+                    BadEdit{1, "wrong_count", "2 scales for the whole tensor"},
+                    BadEdit{1, "no_scale", "no scale"},
+                    BadEdit{1, "bad_zero", "zero point 500 is outside -128..127"},
+                    BadEdit{1, "bad_axis", "has no axis 9"},
+                    BadEdit{1, "bad_flags", "unknown flags"},
+                    BadEdit{1, "bias", "'first.bias' is a bias"},
+                    BadEdit{1, "masks", "set_mask is for a pruner"}),
     [](const auto& fault) { return std::string(fault.param.name); });
 
 TEST(EditComponent, a_refusal_that_was_ignored_leaves_the_edits_before_it) {

@@ -96,8 +96,8 @@ class CountingDataset : public Dataset {
 
 constexpr std::uint32_t kX = 0, kWeight = 1, kH = 2, kY = 4;
 
-adze_stat_request ask(std::uint32_t kind, std::uint32_t node, std::uint32_t value,
-                      std::uint64_t bins = 0, std::uint32_t state = ADZE_STATE_SHOWN) {
+adze_stat_request request_of(std::uint32_t kind, std::uint32_t node, std::uint32_t value,
+                             std::uint64_t bins = 0, std::uint32_t state = ADZE_STATE_SHOWN) {
   return {.struct_size = sizeof(adze_stat_request),
           .kind = kind,
           .node = node,
@@ -150,9 +150,10 @@ class CollectorTest : public testing::Test {
 };
 
 TEST_F(CollectorTest, answers_many_requests_with_one_compile_and_one_pass) {
-  const auto found = collect({ask(ADZE_STAT_GRAM, 0, kNone), ask(ADZE_STAT_CHANNELS, kNone, kH),
-                              ask(ADZE_STAT_HISTOGRAM, kNone, kY),
-                              ask(ADZE_STAT_SAMPLES, kNone, kX), ask(ADZE_STAT_CROSS, 0, kH)});
+  const auto found =
+      collect({request_of(ADZE_STAT_GRAM, 0, kNone), request_of(ADZE_STAT_CHANNELS, kNone, kH),
+               request_of(ADZE_STAT_HISTOGRAM, kNone, kY), request_of(ADZE_STAT_SAMPLES, kNone, kX),
+               request_of(ADZE_STAT_CROSS, 0, kH)});
   EXPECT_EQ(log_.compiles, 1);
   EXPECT_EQ(log_.samples, 150);
   EXPECT_EQ(log_.extra, std::vector<std::string>{"h"});  // x is given, y is an output
@@ -168,29 +169,29 @@ TEST_F(CollectorTest, answers_many_requests_with_one_compile_and_one_pass) {
 }
 
 TEST_F(CollectorTest, needs_neither_compiler_nor_run_for_the_models_input) {
-  const auto found = collect({ask(ADZE_STAT_HISTOGRAM, kNone, kX)});
+  const auto found = collect({request_of(ADZE_STAT_HISTOGRAM, kNone, kX)});
   EXPECT_EQ(found[0].range.high, 149);
   EXPECT_EQ(log_.compiles, 0);
 }
 
 TEST_F(CollectorTest, finds_the_range_of_a_histogram_in_a_pass_ahead_unless_it_is_known) {
-  const auto first = collect({ask(ADZE_STAT_HISTOGRAM, kNone, kH, 4)});
+  const auto first = collect({request_of(ADZE_STAT_HISTOGRAM, kNone, kH, 4)});
   EXPECT_EQ(log_.samples, 300);
   EXPECT_EQ(first[0].range.low, 3);
   EXPECT_EQ(first[0].range.high, 302);
   const auto counts = first[0].data->as<double>();
   EXPECT_EQ(counts[0] + counts[1] + counts[2] + counts[3], 300);
-  const auto again = collect({ask(ADZE_STAT_HISTOGRAM, kNone, kH, 8)});
+  const auto again = collect({request_of(ADZE_STAT_HISTOGRAM, kNone, kH, 8)});
   EXPECT_EQ(log_.samples, 450);
   EXPECT_EQ(again[0].data->shape(), Shape{8});
   EXPECT_EQ(log_.compiles, 1);
 }
 
 TEST_F(CollectorTest, takes_only_the_samples_asked_for) {
-  adze_stat_request request = ask(ADZE_STAT_HISTOGRAM, kNone, kX);
+  adze_stat_request request = request_of(ADZE_STAT_HISTOGRAM, kNone, kX);
   request.first = 70;
   request.count = 3;
-  adze_stat_request rest = ask(ADZE_STAT_HISTOGRAM, kNone, kX);
+  adze_stat_request rest = request_of(ADZE_STAT_HISTOGRAM, kNone, kX);
   rest.first = 100;
   const auto found = collect({request, rest});
   EXPECT_EQ(found[0].terms, 6);
@@ -201,23 +202,23 @@ TEST_F(CollectorTest, takes_only_the_samples_asked_for) {
 
 TEST_F(CollectorTest, runs_the_edited_model_and_compiles_it_once_a_change) {
   EditList edits(graph_, {0});
-  const auto edited = ask(ADZE_STAT_HISTOGRAM, kNone, kH, 0, ADZE_STATE_EDITED);
+  const auto edited = request_of(ADZE_STAT_HISTOGRAM, kNone, kH, 0, ADZE_STATE_EDITED);
   EXPECT_EQ(collect({edited}, &edits)[0].range.high, 302);  // nothing is edited yet
   const std::uint64_t mark = edits.mark();
   const std::vector<std::uint8_t> keep{1, 0, 1, 0};
   edits.set_mask(kWeight, keep);
   EXPECT_EQ(collect({edited}, &edits)[0].range.high, 152);
   EXPECT_EQ(log_.compiles, 2);
-  collect({ask(ADZE_STAT_CHANNELS, kNone, kH, 0, ADZE_STATE_EDITED)}, &edits);
+  collect({request_of(ADZE_STAT_CHANNELS, kNone, kH, 0, ADZE_STATE_EDITED)}, &edits);
   EXPECT_EQ(log_.compiles, 2);
-  EXPECT_EQ(collect({ask(ADZE_STAT_HISTOGRAM, kNone, kH)}, &edits)[0].range.high, 302);
+  EXPECT_EQ(collect({request_of(ADZE_STAT_HISTOGRAM, kNone, kH)}, &edits)[0].range.high, 302);
 
   // As many edits as before, but others.
   edits.rewind(mark);
   const std::vector<std::uint8_t> other{0, 1, 0, 1};
   edits.set_mask(kWeight, other);
   const auto found =
-      collect({edited, ask(ADZE_STAT_CHANNELS, kNone, kH, 0, ADZE_STATE_EDITED)}, &edits);
+      collect({edited, request_of(ADZE_STAT_CHANNELS, kNone, kH, 0, ADZE_STATE_EDITED)}, &edits);
   EXPECT_EQ(log_.compiles, 3);
   EXPECT_EQ(found[1].data->as<double>()[1], 0);
 }
@@ -225,7 +226,7 @@ TEST_F(CollectorTest, runs_the_edited_model_and_compiles_it_once_a_change) {
 TEST_F(CollectorTest, crosses_the_two_states) {
   EditList edits(graph_, {0});
   edits.set_mask(kWeight, std::vector<std::uint8_t>{1, 0, 1, 0});
-  adze_stat_request request = ask(ADZE_STAT_CROSS, 0, kH);
+  adze_stat_request request = request_of(ADZE_STAT_CROSS, 0, kH);
   request.value_state = ADZE_STATE_EDITED;
   const auto found = collect({request}, &edits);
   const auto cross = found[0].data->as<double>();
@@ -236,33 +237,35 @@ TEST_F(CollectorTest, crosses_the_two_states) {
 
 TEST_F(CollectorTest, names_the_first_node_that_gives_nan) {
   data_.poison = 120;
-  adze_stat_request both = ask(ADZE_STAT_HISTOGRAM, kNone, kY);
+  adze_stat_request both = request_of(ADZE_STAT_HISTOGRAM, kNone, kY);
   EXPECT_EQ(code_of(both), ADZE_DATA_LOSS);
   EXPECT_THAT(text_, testing::HasSubstr("node 'second' (Mul)"));
   try {
-    collect({both, ask(ADZE_STAT_HISTOGRAM, kNone, kH)});
+    collect({both, request_of(ADZE_STAT_HISTOGRAM, kNone, kH)});
     FAIL();
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), testing::HasSubstr("node 'first' (MatMul)"));
   }
-  EXPECT_EQ(code_of(ask(ADZE_STAT_HISTOGRAM, kNone, kX)), ADZE_DATA_LOSS);
+  EXPECT_EQ(code_of(request_of(ADZE_STAT_HISTOGRAM, kNone, kX)), ADZE_DATA_LOSS);
   EXPECT_THAT(text_, testing::HasSubstr("input 'x'"));
   both.count = 100;
   EXPECT_EQ(code_of(both), ADZE_OK);
 }
 
 TEST_F(CollectorTest, refuses_requests_that_make_no_sense) {
-  EXPECT_EQ(code_of(ask(6, 0, kH)), ADZE_UNIMPLEMENTED);
-  EXPECT_EQ(code_of(ask(ADZE_STAT_CHANNELS, kNone, kH, 0, 2)), ADZE_UNIMPLEMENTED);
-  EXPECT_EQ(code_of(ask(ADZE_STAT_CHANNELS, kNone, 99)), ADZE_INVALID_ARGUMENT);
-  EXPECT_EQ(code_of(ask(ADZE_STAT_CHANNELS, kNone, kNone)), ADZE_INVALID_ARGUMENT);
-  EXPECT_EQ(code_of(ask(ADZE_STAT_CHANNELS, kNone, kWeight)), ADZE_INVALID_ARGUMENT);
-  EXPECT_EQ(code_of(ask(ADZE_STAT_GRAM, 99, kNone)), ADZE_INVALID_ARGUMENT);
-  EXPECT_EQ(code_of(ask(ADZE_STAT_GRAM, 1, kNone)), ADZE_INVALID_ARGUMENT);
+  EXPECT_EQ(code_of(request_of(6, 0, kH)), ADZE_UNIMPLEMENTED);
+  EXPECT_EQ(code_of(request_of(ADZE_STAT_CHANNELS, kNone, kH, 0, 2)), ADZE_UNIMPLEMENTED);
+  EXPECT_EQ(code_of(request_of(ADZE_STAT_CHANNELS, kNone, 99)), ADZE_INVALID_ARGUMENT);
+  EXPECT_EQ(code_of(request_of(ADZE_STAT_CHANNELS, kNone, kNone)), ADZE_INVALID_ARGUMENT);
+  EXPECT_EQ(code_of(request_of(ADZE_STAT_CHANNELS, kNone, kWeight)), ADZE_INVALID_ARGUMENT);
+  EXPECT_EQ(code_of(request_of(ADZE_STAT_GRAM, 99, kNone)), ADZE_INVALID_ARGUMENT);
+  EXPECT_EQ(code_of(request_of(ADZE_STAT_GRAM, 1, kNone)), ADZE_INVALID_ARGUMENT);
   EXPECT_THAT(text_, testing::HasSubstr("'second'"));
-  EXPECT_EQ(code_of(ask(ADZE_STAT_HISTOGRAM, kNone, kH, 1ull << 40)), ADZE_RESOURCE_EXHAUSTED);
-  EXPECT_EQ(code_of(ask(ADZE_STAT_GRAM, 0, kNone), nullptr, 2ull << 30), ADZE_RESOURCE_EXHAUSTED);
-  adze_stat_request beyond = ask(ADZE_STAT_CHANNELS, kNone, kH);
+  EXPECT_EQ(code_of(request_of(ADZE_STAT_HISTOGRAM, kNone, kH, 1ull << 40)),
+            ADZE_RESOURCE_EXHAUSTED);
+  EXPECT_EQ(code_of(request_of(ADZE_STAT_GRAM, 0, kNone), nullptr, 2ull << 30),
+            ADZE_RESOURCE_EXHAUSTED);
+  adze_stat_request beyond = request_of(ADZE_STAT_CHANNELS, kNone, kH);
   beyond.first = 149;
   beyond.count = 2;
   EXPECT_EQ(code_of(beyond), ADZE_OUT_OF_RANGE);
@@ -274,12 +277,12 @@ TEST_F(CollectorTest, refuses_requests_that_make_no_sense) {
 
 TEST_F(CollectorTest, stops_when_the_user_says_so) {
   stop_ = true;
-  EXPECT_EQ(code_of(ask(ADZE_STAT_CHANNELS, kNone, kH)), ADZE_CANCELLED);
+  EXPECT_EQ(code_of(request_of(ADZE_STAT_CHANNELS, kNone, kH)), ADZE_CANCELLED);
 }
 
 TEST_F(CollectorTest, takes_one_sample_at_a_time_when_a_value_has_no_batch_axis) {
   graph_.values[kH].batch_axis = -1;
-  const auto found = collect({ask(ADZE_STAT_SAMPLES, kNone, kH)});
+  const auto found = collect({request_of(ADZE_STAT_SAMPLES, kNone, kH)});
   EXPECT_THAT(log_.batches, testing::Each(1));
   EXPECT_EQ(found[0].data->shape(), (Shape{150, 1, 2}));
 }
