@@ -37,5 +37,23 @@ void check_batch_normalization(const Site& site);
 Planned plan_batch_normalization(const Site& site);
 void check_resize(const Site& site);
 Planned plan_resize(const Site& site);
+void check_activation(const Site& site);
+Planned plan_activation(const Site& site);
+void check_axes_normalization(const Site& site);
+Planned plan_axes_normalization(const Site& site);
+void check_conv_transpose(const Site& site);
+Planned plan_conv_transpose(const Site& site);
+void check_general_pool(const Site& site);
+Planned plan_general_pool(const Site& site);
+void check_grid_sample(const Site& site);
+Planned plan_grid_sample(const Site& site);
+void check_group_normalization(const Site& site);
+Planned plan_group_normalization(const Site& site);
+void check_layer_normalization(const Site& site);
+Planned plan_layer_normalization(const Site& site);
+void check_lrn(const Site& site);
+Planned plan_lrn(const Site& site);
+void check_prelu(const Site& site);
+Planned plan_prelu(const Site& site);
 
 }  // namespace adze::exec

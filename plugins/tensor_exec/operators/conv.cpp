@@ -1,36 +1,37 @@
-// Conv with constant weights, over one or two spatial axes.
+// Conv: with constant weights over one or two spatial axes as a weighted layer, otherwise tap by
+// tap in floats.
 #include "plugins/tensor_exec/operators/all.hpp"
+#include "plugins/tensor_exec/operators/direct_convolution.hpp"
 #include "plugins/tensor_exec/operators/weighted.hpp"
 #include "plugins/tensor_exec/operators/window.hpp"
 
 namespace adze::exec {
 namespace {
 
-Geometry geometry_of(const Site& site) {
+bool is_weighted_layer(const Site& site) {
+  for (std::size_t i = 1; i < 3; ++i)
+    if (site.has_input(i) && !site.value(site.input(i)).is_constant()) return false;
+  for (const std::uint32_t value : {site.input(0), site.input(1), site.output})
+    for (const std::int64_t size : site.shape(value))
+      if (size == 0) return false;
+  return site.shape(site.input(1)).size() <= 4;
+}
+
+Geometry conv_geometry(const Site& site) {
   const Value& weights = site.value(site.input(1));
-  if (weights.shape.size() < 3) site.malformed("the weights have too few axes");
   Geometry g = window_geometry(site, Shape(weights.shape.begin() + 2, weights.shape.end()));
   g.groups = site.node.integer("group", 1);
-  if (g.groups < 1 || g.in_channels % g.groups != 0 || g.out_channels % g.groups != 0 ||
-      weights.shape[0] != g.out_channels || weights.shape[1] != g.group_inputs())
-    site.malformed("weights " + to_string(weights.shape) + " do not fit " +
-                   std::to_string(g.in_channels) + " input channels in " +
-                   std::to_string(g.groups) + " groups");
   return g;
 }
 
 }  // namespace
 
-void check_conv(const Site& site) {
-  geometry_of(site);
-  if (!site.value(site.input(1)).is_constant()) site.refuse("the weights are computed");
-  if (site.has_input(2) && !site.value(site.input(2)).is_constant())
-    site.refuse("the bias is computed");
-}
+void check_conv(const Site& site) { check_bias(site, direct_convolution(site, 1).out_channels); }
 
 Planned plan_conv(const Site& site) {
+  if (!is_weighted_layer(site)) return plan_direct_convolution(site, direct_convolution(site, 1));
   WeightedLayer layer;
-  layer.geometry = geometry_of(site);
+  layer.geometry = conv_geometry(site);
   layer.input = site.input(0);
   layer.weights = site.input(1);
   if (site.has_input(2)) layer.bias = site.input(2);

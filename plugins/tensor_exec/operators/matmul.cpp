@@ -1,19 +1,27 @@
 // MatMul: by constant weights as a fully connected layer, of two computed values in floats.
+#include "plugins/tensor_exec/operators/matmul.hpp"
+
+#include <algorithm>
 #include <dnnl.hpp>
 
 #include "plugins/tensor_exec/operators/all.hpp"
+#include "plugins/tensor_exec/operators/axes.hpp"
 #include "plugins/tensor_exec/operators/weighted.hpp"
 #include "plugins/tensor_exec/rows.hpp"
 
 namespace adze::exec {
 namespace {
 
-bool is_layer(const Site& site) {
-  return site.value(site.input(1)).is_constant() && site.value(site.input(1)).shape.size() == 2 &&
-         site.shape(site.input(0)).size() >= 2;
+bool has_elements(const Site& site, std::size_t input) {
+  return element_count(site.shape(site.input(input))) > 0;
 }
 
-WeightedLayer layer_of(const Site& site) {
+bool has_constant_matrix(const Site& site) {
+  return site.value(site.input(1)).is_constant() && site.value(site.input(1)).shape.size() == 2 &&
+         site.shape(site.input(0)).size() >= 2 && has_elements(site, 0) && has_elements(site, 1);
+}
+
+WeightedLayer matmul_layer(const Site& site) {
   WeightedLayer layer;
   layer.input = site.input(0);
   layer.weights = site.input(1);
@@ -37,24 +45,53 @@ Shape aligned_shape(const Shape& shape, std::size_t rank) {
 
 class MatMulKernel final : public Kernel {
  public:
-  MatMulKernel(const Shape& a, const Shape& b, const Shape& c, const Clamp& clamp)
-      : engine_(dnnl::engine::kind::cpu, 0), clamp_(clamp), count_(element_count(c)) {
-    const auto desc = [](const Shape& shape) {
-      return dnnl::memory::desc(shape, dnnl::memory::data_type::f32, strides_of(shape));
+  explicit MatMulKernel(MatMulProblem problem)
+      : problem_(std::move(problem)),
+        engine_(dnnl::engine::kind::cpu, 0),
+        count_(element_count(problem_.result)),
+        is_zero_(problem_.a.shape.back() == 0) {
+    if (count_ == 0 || is_zero_) return;
+    const auto desc = [](const Shape& shape, const Shape& strides) {
+      return dnnl::memory::desc(shape, dnnl::memory::data_type::f32, strides);
     };
     dnnl::primitive_attr attr;
     attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
     try {
-      description_ = {dnnl::matmul::desc(desc(a), desc(b), desc(c)), attr, engine_};
+      description_ = {dnnl::matmul::desc(desc(problem_.a.shape, problem_.a.strides),
+                                         desc(problem_.b.shape, problem_.b.strides),
+                                         desc(problem_.result, strides_of(problem_.result))),
+                      attr, engine_};
       primitive_ = dnnl::matmul(description_);
     } catch (const dnnl::error& error) {
       throw Error(ADZE_UNIMPLEMENTED, std::string("oneDNN refuses a MatMul: ") + error.what());
     }
   }
 
-  std::size_t scratch_bytes() const { return description_.scratchpad_desc().get_size(); }
+  std::size_t scratch_bytes() const {
+    return count_ == 0 || is_zero_ ? 0 : description_.scratchpad_desc().get_size();
+  }
 
   void run(const Run& run) const override {
+    auto* dst = reinterpret_cast<float*>(run.outputs[0]);
+    if (count_ == 0) return;
+    if (is_zero_)
+      std::fill(dst, dst + count_, 0.0f);
+    else
+      multiply(run);
+    if (problem_.alpha != 1 || !problem_.addend.empty()) {
+      const auto* addend =
+          problem_.addend.empty() ? nullptr : reinterpret_cast<const float*>(run.inputs[2]);
+      for (std::int64_t i = 0; i < count_; ++i) {
+        dst[i] *= problem_.alpha;
+        if (addend) dst[i] += problem_.beta * addend[problem_.addend[static_cast<std::size_t>(i)]];
+      }
+    }
+    if (problem_.clamp.any())
+      clamp_row(dst, static_cast<std::size_t>(count_), problem_.clamp.low, problem_.clamp.high);
+  }
+
+ private:
+  void multiply(const Run& run) const {
     dnnl::stream stream(engine_);
     const auto memory = [&](const dnnl::memory::desc& desc, const std::byte* data) {
       return dnnl::memory(desc, engine_, const_cast<std::byte*>(data));
@@ -65,50 +102,75 @@ class MatMulKernel final : public Kernel {
                  {DNNL_ARG_DST, memory(description_.dst_desc(), run.outputs[0])},
                  {DNNL_ARG_SCRATCHPAD, memory(description_.scratchpad_desc(), run.scratch)}});
     stream.wait();
-    if (clamp_.any())
-      clamp_row(reinterpret_cast<float*>(run.outputs[0]), static_cast<std::size_t>(count_),
-                clamp_.low, clamp_.high);
   }
 
- private:
+  MatMulProblem problem_;
   dnnl::engine engine_;
   dnnl::matmul::primitive_desc description_;
   dnnl::matmul primitive_;
-  Clamp clamp_;
   std::int64_t count_;
+  bool is_zero_;  ///< sums of no products
 };
+
+/// Both operands with the same number of axes, at least two; `result` in the same way.
+struct Stacks {
+  Shape a, b, result;
+};
+
+Stacks stacks_of(const Site& site) {
+  Shape a = site.shape(site.input(0)), b = site.shape(site.input(1));
+  if (a.empty() || b.empty()) site.malformed("a scalar is no matrix");
+  const bool row = a.size() == 1, column = b.size() == 1;
+  if (row) a.insert(a.begin(), 1);
+  if (column) b.push_back(1);
+  const auto fail = [&] {
+    site.malformed("matrices " + to_string(site.shape(site.input(0))) + " and " +
+                   to_string(site.shape(site.input(1))) + " do not fit");
+  };
+  if (a.back() != b[b.size() - 2]) fail();
+  const std::size_t rank = std::max(a.size(), b.size());
+  Stacks stacks{aligned_shape(a, rank), aligned_shape(b, rank), aligned_shape(a, rank)};
+  for (std::size_t i = 0; i + 2 < rank; ++i) {
+    std::int64_t& size = stacks.result[i];
+    if (size != stacks.b[i] && size != 1 && stacks.b[i] != 1) fail();
+    if (size == 1) size = stacks.b[i];
+  }
+  stacks.result.back() = b.back();
+  Shape expected = stacks.result;
+  if (column) expected.pop_back();
+  if (row) expected.erase(expected.end() - (column ? 1 : 2));
+  site.expect_output_shape(expected);
+  return stacks;
+}
 
 }  // namespace
 
+std::unique_ptr<Kernel> make_matmul(MatMulProblem problem, std::size_t& out_scratch_bytes) {
+  auto kernel = std::make_unique<MatMulKernel>(std::move(problem));
+  out_scratch_bytes = kernel->scratch_bytes();
+  return kernel;
+}
+
 void check_matmul(const Site& site) {
-  const Shape a = site.shape(site.input(0)), b = site.shape(site.input(1));
-  if (a.size() < 2 || b.size() < 2) site.refuse("vectors are not supported");
-  if (a.back() != b[b.size() - 2])
-    site.malformed("matrices " + to_string(a) + " and " + to_string(b) + " do not fit");
-  const std::size_t rank = std::max(a.size(), b.size());
-  Shape expected = aligned_shape(a, rank);
-  const Shape other = aligned_shape(b, rank);
-  for (std::size_t i = 0; i + 2 < rank; ++i) {
-    if (expected[i] != other[i] && expected[i] != 1 && other[i] != 1)
-      site.malformed("matrices " + to_string(a) + " and " + to_string(b) + " do not fit");
-    expected[i] = expected[i] == 1 ? other[i] : expected[i];
-  }
-  expected.back() = b.back();
-  site.expect_output_shape(expected);
+  stacks_of(site);
+  const std::size_t left = site.shape(site.input(0)).size(),
+                    right = site.shape(site.input(1)).size();
+  refuse_across_batch(site, site.input(0), left - 1);
+  refuse_across_batch(site, site.input(1), right == 1 ? 0 : right - 2);
 }
 
 Planned plan_matmul(const Site& site) {
-  if (is_layer(site)) return plan_weighted(site, layer_of(site));
-  const std::size_t rank =
-      std::max(site.shape(site.input(0)).size(), site.shape(site.input(1)).size());
-  auto kernel = std::make_unique<MatMulKernel>(aligned_shape(site.shape(site.input(0)), rank),
-                                               aligned_shape(site.shape(site.input(1)), rank),
-                                               site.output_shape(), site.clamp);
+  if (has_constant_matrix(site)) return plan_weighted(site, matmul_layer(site));
+  Stacks stacks = stacks_of(site);
+  MatMulProblem problem;
+  problem.a = {stacks.a, strides_of(stacks.a)};
+  problem.b = {stacks.b, strides_of(stacks.b)};
+  problem.result = std::move(stacks.result);
+  problem.clamp = site.clamp;
   Planned planned;
   planned.inputs = {{site.input(0), {}}, {site.input(1), {}}};
   planned.outputs = {{site.output, {}}};
-  planned.scratch_bytes = kernel->scratch_bytes();
-  planned.kernel = std::move(kernel);
+  planned.kernel = make_matmul(std::move(problem), planned.scratch_bytes);
   return planned;
 }
 

@@ -1,13 +1,14 @@
 // MaxPool and AveragePool over channels-last data: whole vectors of channels at a time. MaxPool
 // keeps quantized values as integers.
 #include "plugins/tensor_exec/operators/all.hpp"
+#include "plugins/tensor_exec/operators/general_pool.hpp"
 #include "plugins/tensor_exec/operators/lookup.hpp"
 #include "plugins/tensor_exec/operators/window.hpp"
 
 namespace adze::exec {
 namespace {
 
-Geometry geometry_of(const Site& site) {
+Geometry pool_geometry(const Site& site) {
   const Shape kernel = site.node.integers("kernel_shape");
   const Geometry g = window_geometry(site, kernel);
   if (g.in_channels != g.out_channels) site.malformed("input and output channels differ");
@@ -104,26 +105,46 @@ class AveragePoolKernel final : public Kernel {
   bool count_padding_;
 };
 
-Layout layout_of(const Site& site, std::uint32_t value) {
+Layout pool_layout(const Site& site, std::uint32_t value) {
   return site.normal_layout(value, Layout::channels_last);
+}
+
+bool has_indices(const Site& site) {
+  return site.node.outputs.size() > 1 && site.node.outputs[1] != ADZE_NONE;
+}
+
+/// What the kernels here do not take.
+bool is_general(const Site& site) {
+  return site.node.integers("kernel_shape").size() > 2 || has_indices(site);
+}
+
+GeneralPool general_pool_of(const Site& site) {
+  return general_pool(site, site.node.integers("kernel_shape"));
 }
 
 }  // namespace
 
 void check_max_pool(const Site& site) {
-  geometry_of(site);
-  if (site.node.outputs.size() > 1 && site.node.outputs[1] != ADZE_NONE)
-    site.refuse("the indices of the largest elements are not supported");
+  general_pool_of(site);
+  if (has_indices(site)) site.refuse("the indices of the largest elements are not supported");
 }
 
 Planned plan_max_pool(const Site& site) {
-  const Geometry g = geometry_of(site);
+  if (is_general(site)) {
+    GeneralPool pool = general_pool_of(site);
+    Planned planned;
+    planned.inputs = {{site.input(0), {}}};
+    planned.outputs = {{site.output, {}}};
+    planned.kernel = make_general_pool(pool);
+    return planned;
+  }
+  const Geometry g = pool_geometry(site);
   const std::uint32_t input = site.input(0);
   const auto from = site.quant8(input), to = site.quant8(site.output);
   const Storage storage = from && to && *from == *to ? Storage::u8 : Storage::f32;
   Planned planned;
-  planned.inputs = {{input, {storage, layout_of(site, input)}}};
-  planned.outputs = {{site.output, {storage, layout_of(site, site.output)}}};
+  planned.inputs = {{input, {storage, pool_layout(site, input)}}};
+  planned.outputs = {{site.output, {storage, pool_layout(site, site.output)}}};
   if (storage == Storage::u8)
     planned.kernel =
         std::make_unique<MaxPoolKernel<std::uint8_t>>(g, static_cast<std::uint8_t>(from->low));
@@ -133,15 +154,25 @@ Planned plan_max_pool(const Site& site) {
   return planned;
 }
 
-void check_average_pool(const Site& site) { geometry_of(site); }
+void check_average_pool(const Site& site) { general_pool_of(site); }
 
 Planned plan_average_pool(const Site& site) {
+  if (is_general(site)) {
+    GeneralPool pool = general_pool_of(site);
+    pool.function = GeneralPool::Function::average;
+    pool.count_padding = site.node.integer("count_include_pad", 0) != 0;
+    Planned planned;
+    planned.inputs = {{site.input(0), {}}};
+    planned.outputs = {{site.output, {}}};
+    planned.kernel = make_general_pool(pool);
+    return planned;
+  }
   const std::uint32_t input = site.input(0);
   Planned planned;
-  planned.inputs = {{input, {Storage::f32, layout_of(site, input)}}};
-  planned.outputs = {{site.output, {Storage::f32, layout_of(site, site.output)}}};
+  planned.inputs = {{input, {Storage::f32, pool_layout(site, input)}}};
+  planned.outputs = {{site.output, {Storage::f32, pool_layout(site, site.output)}}};
   planned.kernel = std::make_unique<AveragePoolKernel>(
-      geometry_of(site), site.node.integer("count_include_pad", 0) != 0);
+      pool_geometry(site), site.node.integer("count_include_pad", 0) != 0);
   return planned;
 }
 

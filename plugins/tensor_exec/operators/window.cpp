@@ -3,16 +3,11 @@
 namespace adze::exec {
 namespace {
 
-constexpr std::int64_t kMaxParameter = 1 << 20;  ///< keeps products far from overflow
-
-struct Axis {
-  std::int64_t in, out, kernel, stride, dilation, before, after;
-};
-
-void resolve(const Site& site, const std::string& auto_pad, bool ceil_mode, Axis& axis) {
+void resolve(const Site& site, const std::string& auto_pad, bool ceil_mode, WindowAxis& axis) {
   if (axis.kernel < 1 || axis.stride < 1 || axis.dilation < 1 || axis.before < 0 ||
       axis.after < 0 ||
-      std::max({axis.kernel, axis.stride, axis.dilation, axis.before, axis.after}) > kMaxParameter)
+      std::max({axis.kernel, axis.stride, axis.dilation, axis.before, axis.after}) >
+          kMaxWindowParameter)
     site.malformed("a kernel size, stride, dilation or padding is out of range");
   const std::int64_t extent = (axis.kernel - 1) * axis.dilation + 1;
   std::int64_t out = 0;
@@ -36,15 +31,17 @@ void resolve(const Site& site, const std::string& auto_pad, bool ceil_mode, Axis
 
 }  // namespace
 
-Geometry window_geometry(const Site& site, const Shape& kernel) {
+std::vector<WindowAxis> window_axes(const Site& site, const Shape& kernel) {
   const Shape in = site.shape(site.input(0)), out = site.shape(site.node.outputs.front());
   const std::size_t spatial = kernel.size();
-  if (in.size() != spatial + 2 || out.size() != in.size())
+  if (spatial < 1 || in.size() != spatial + 2 || out.size() != in.size())
     site.malformed("the ranks of input, kernel and output do not agree");
-  if (spatial < 1 || spatial > 2) site.refuse("only one or two spatial axes are supported");
   if (in[0] != out[0]) site.malformed("input and output have different batches");
 
   const std::string auto_pad = site.node.text("auto_pad", "NOTSET");
+  if (auto_pad != "NOTSET" && auto_pad != "VALID" && auto_pad != "SAME_UPPER" &&
+      auto_pad != "SAME_LOWER")
+    site.malformed("unknown auto_pad '" + auto_pad + "'");
   const auto strides = site.node.integers("strides", Shape(spatial, 1));
   const auto dilations = site.node.integers("dilations", Shape(spatial, 1));
   auto pads = site.node.integers("pads", Shape(2 * spatial, 0));
@@ -52,12 +49,20 @@ Geometry window_geometry(const Site& site, const Shape& kernel) {
   if (strides.size() != spatial || dilations.size() != spatial || pads.size() != 2 * spatial)
     site.malformed("strides, dilations or pads have the wrong length");
 
-  Axis axes[2] = {{1, 1, 1, 1, 1, 0, 0}, {1, 1, 1, 1, 1, 0, 0}};
+  std::vector<WindowAxis> axes;
   for (std::size_t i = 0; i < spatial; ++i) {
-    Axis& axis = axes[2 - spatial + i];
-    axis = {in[i + 2], out[i + 2], kernel[i], strides[i], dilations[i], pads[i], pads[i + spatial]};
-    resolve(site, auto_pad, site.node.integer("ceil_mode", 0) != 0, axis);
+    axes.push_back(
+        {in[i + 2], out[i + 2], kernel[i], strides[i], dilations[i], pads[i], pads[i + spatial]});
+    resolve(site, auto_pad, site.node.integer("ceil_mode", 0) != 0, axes.back());
   }
+  return axes;
+}
+
+Geometry window_geometry(const Site& site, const Shape& kernel) {
+  std::vector<WindowAxis> axes = window_axes(site, kernel);
+  if (axes.size() > 2) site.refuse("only one or two spatial axes are supported");
+  if (axes.size() == 1) axes.insert(axes.begin(), WindowAxis{});
+  const Shape in = site.shape(site.input(0)), out = site.shape(site.node.outputs.front());
   Geometry g;
   g.batch = in[0];
   g.in_channels = in[1];
@@ -77,6 +82,12 @@ Geometry window_geometry(const Site& site, const Shape& kernel) {
   g.pad_bottom = axes[0].after;
   g.pad_right = axes[1].after;
   return g;
+}
+
+std::vector<WindowAxis> three_axes(const Site& site, std::vector<WindowAxis> axes) {
+  if (axes.size() > 3) site.refuse("more than three spatial axes are not supported");
+  while (axes.size() < 3) axes.insert(axes.begin(), WindowAxis{});
+  return axes;
 }
 
 }  // namespace adze::exec

@@ -1,0 +1,170 @@
+#include "plugins/tensor_exec/operators/general_pool.hpp"
+
+#include <algorithm>
+
+#include "plugins/tensor_exec/operators/all.hpp"
+
+namespace adze::exec {
+namespace {
+
+using Place = std::array<std::int64_t, 3>;
+
+/// Calls body(place in the input) for each tap of the window inside it, in order.
+template <class Body>
+void for_each_tap(const std::array<WindowAxis, 3>& axes, const Place& place, const Body& body) {
+  const auto inside = [&](std::size_t axis, std::int64_t at) {
+    return at >= 0 && at < axes[axis].in;
+  };
+  for (std::int64_t i = 0; i < axes[0].kernel; ++i) {
+    const std::int64_t z = axes[0].source(place[0], i);
+    if (!inside(0, z)) continue;
+    for (std::int64_t j = 0; j < axes[1].kernel; ++j) {
+      const std::int64_t y = axes[1].source(place[1], j);
+      if (!inside(1, y)) continue;
+      for (std::int64_t k = 0; k < axes[2].kernel; ++k) {
+        const std::int64_t x = axes[2].source(place[2], k);
+        if (inside(2, x)) body(Place{z, y, x});
+      }
+    }
+  }
+}
+
+/// Taps of a window inside the padded input.
+std::int64_t taps_with_padding(const std::array<WindowAxis, 3>& axes, const Place& place) {
+  std::int64_t count = 1;
+  for (std::size_t axis = 0; axis < 3; ++axis) {
+    std::int64_t own = 0;
+    for (std::int64_t k = 0; k < axes[axis].kernel; ++k)
+      if (axes[axis].source(place[axis], k) < axes[axis].in + axes[axis].after) ++own;
+    count *= own;
+  }
+  return count;
+}
+
+class GeneralPoolKernel final : public Kernel {
+ public:
+  explicit GeneralPoolKernel(const GeneralPool& pool) : pool_(pool) {}
+
+  void run(const Run& run) const override {
+    const auto* src = reinterpret_cast<const float*>(run.inputs[0]);
+    auto* dst = reinterpret_cast<float*>(run.outputs[0]);
+    auto* indices = pool_.has_indices ? reinterpret_cast<std::int64_t*>(run.outputs[1]) : nullptr;
+    parallel_for(run.threads, pool_.planes, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t plane = begin; plane < end; ++plane) {
+        std::int64_t at = plane * pool_.out_pixels();
+        Place place{};
+        for (place[0] = 0; place[0] < pool_.axes[0].out; ++place[0])
+          for (place[1] = 0; place[1] < pool_.axes[1].out; ++place[1])
+            for (place[2] = 0; place[2] < pool_.axes[2].out; ++place[2], ++at)
+              dst[at] = pooled(src + plane * pool_.in_pixels(), plane, place,
+                               indices ? indices + at : nullptr);
+      }
+    });
+  }
+
+ private:
+  float pooled(const float* image, std::int64_t plane, const Place& place,
+               std::int64_t* index) const {
+    if (pool_.function == GeneralPool::Function::max) return largest(image, plane, place, index);
+    double sum = 0;
+    std::int64_t taps = 0;
+    for_each_tap(pool_.axes, place, [&](const Place& from) {
+      const double x = static_cast<double>(image[pixel(from)]);
+      sum += pool_.function == GeneralPool::Function::average ? x : raised(std::abs(x));
+      ++taps;
+    });
+    if (pool_.function == GeneralPool::Function::power)
+      return static_cast<float>(pool_.power == 2 ? std::sqrt(sum) : std::pow(sum, 1 / pool_.power));
+    if (pool_.count_padding) taps = taps_with_padding(pool_.axes, place);
+    return static_cast<float>(sum / static_cast<double>(std::max<std::int64_t>(taps, 1)));
+  }
+
+  double raised(double x) const {
+    return pool_.power == 1 ? x : pool_.power == 2 ? x * x : std::pow(x, pool_.power);
+  }
+
+  float largest(const float* image, std::int64_t plane, const Place& place,
+                std::int64_t* index) const {
+    float best = -std::numeric_limits<float>::infinity();
+    std::optional<Place> found;
+    for_each_tap(pool_.axes, place, [&](const Place& from) {
+      const float x = image[pixel(from)];
+      if (found && !(x > best)) return;
+      best = x;
+      found = from;
+    });
+    if (index) *index = found ? plane * pool_.in_pixels() + index_of(*found) : 0;
+    return best;
+  }
+
+  std::int64_t pixel(const Place& at) const {
+    return (at[0] * pool_.axes[1].in + at[1]) * pool_.axes[2].in + at[2];
+  }
+  std::int64_t index_of(const Place& at) const {
+    if (!pool_.column_major) return pixel(at);
+    return at[1] + at[2] * pool_.axes[1].in + at[0] * pool_.axes[1].in * pool_.axes[2].in;
+  }
+
+  GeneralPool pool_;
+};
+
+/// A window over the whole input.
+GeneralPool global_pool(const Site& site) {
+  const Shape in = site.shape(site.input(0));
+  if (in.size() < 3) site.malformed("its input has no spatial axes");
+  GeneralPool pool;
+  pool.planes = in[0] * in[1];
+  const std::int64_t pixels = element_count(Shape(in.begin() + 2, in.end()));
+  if (pixels == 0) site.malformed("its input is empty");
+  pool.axes[2].in = pixels;
+  pool.axes[2].kernel = pixels;
+  Shape expected(in.size(), 1);
+  expected[0] = in[0];
+  expected[1] = in[1];
+  site.expect_output_shape(expected);
+  return pool;
+}
+
+bool is_power(const Site& site) {
+  return site.node.op == "LpPool" || site.node.op == "GlobalLpPool";
+}
+
+GeneralPool power_pool(const Site& site) {
+  GeneralPool pool = site.node.op.starts_with("Global")
+                         ? global_pool(site)
+                         : general_pool(site, site.node.integers("kernel_shape"));
+  if (!is_power(site)) return pool;
+  pool.function = GeneralPool::Function::power;
+  const std::int64_t power = site.node.integer("p", 2);
+  if (power < 1) site.malformed("its p is less than 1");
+  pool.power = static_cast<double>(power);
+  return pool;
+}
+
+}  // namespace
+
+std::unique_ptr<Kernel> make_general_pool(const GeneralPool& pool) {
+  return std::make_unique<GeneralPoolKernel>(pool);
+}
+
+GeneralPool general_pool(const Site& site, const Shape& kernel) {
+  const std::vector<WindowAxis> axes = three_axes(site, window_axes(site, kernel));
+  const Shape in = site.shape(site.input(0)), out = site.shape(site.node.outputs.front());
+  if (in[1] != out[1]) site.malformed("input and output channels differ");
+  GeneralPool pool;
+  pool.planes = in[0] * in[1];
+  std::copy(axes.begin(), axes.end(), pool.axes.begin());
+  return pool;
+}
+
+void check_general_pool(const Site& site) { power_pool(site); }
+
+Planned plan_general_pool(const Site& site) {
+  Planned planned;
+  planned.inputs = {{site.input(0), {}}};
+  planned.outputs = {{site.output, {}}};
+  planned.kernel = make_general_pool(power_pool(site));
+  return planned;
+}
+
+}  // namespace adze::exec
