@@ -78,6 +78,16 @@ class GraphCall {
   std::optional<Instance> instance_;
 };
 
+/// What a backend says speaks of nodes and values; of which model, it does not know.
+template <class Body>
+auto named(const std::string& label, Body&& body) {
+  try {
+    return body();
+  } catch (const PluginError& error) {
+    throw PluginError(error.code, label + ": " + error.what());
+  }
+}
+
 }  // namespace
 
 std::vector<Placement> place(const Component& backend, const Settings& settings, const Graph& graph,
@@ -155,13 +165,16 @@ BackendRunner::BackendRunner(const Component& backend, const Settings& settings,
                                  std::move(node_names));
   OnnxBytes onnx_bytes(impl_->executable.graph(), impl_->work_dir.path());
   Service* const services[] = {&onnx_bytes};
-  impl_->executable.compile(impl_->work_dir.path(), extras, services);
+  named(label_, [&] {
+    impl_->executable.compile(impl_->work_dir.path(), extras, services,
+                              compile.leave_out_unavailable ? &unavailable_ : nullptr);
+  });
 }
 
 BackendRunner::~BackendRunner() = default;
 
 std::vector<NamedTensor> BackendRunner::run(std::span<const Tensor> inputs) {
-  return impl_->executable.run(inputs);
+  return named(label_, [&] { return impl_->executable.run(inputs); });
 }
 
 std::vector<ProfileRow> BackendRunner::profile() { return impl_->executable.profile(); }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "host/abi/call.hpp"
+#include "host/abi/executable.hpp"
 #include "host/evaluate/runner.hpp"
 
 namespace adze::host {
@@ -35,20 +36,24 @@ std::vector<double> estimate(const Component& backend, const Settings& settings,
 struct CompileOptions {
   std::uint32_t batch = 1;
   std::vector<std::string> extra_outputs;  ///< names of values to return after the model's outputs
+  /// Extra outputs that the backend cannot show are left out, see unavailable(); else an error.
+  bool leave_out_unavailable = false;
 };
 
 /// A compiled model as a Runner. Batches of any size are cut to the compiled one; the last is
 /// padded.
 class BackendRunner : public Runner {
  public:
-  /// Compiles `graph`, which is copied. `label` is what name() returns. Errors: PluginError, also
-  /// when an extra output is unavailable.
+  /// Compiles `graph`, which is copied. `label` is what name() returns. Errors: PluginError naming
+  /// the label, also when an extra output is unavailable.
   BackendRunner(const Component& backend, const Settings& settings, Graph graph, std::string label,
                 const CallOptions& options, const CompileOptions& compile);
   ~BackendRunner() override;
   std::string name() const override { return label_; }
   std::vector<NamedTensor> run(std::span<const Tensor> inputs) override;
   std::vector<ProfileRow> profile() override;
+  /// Extra outputs that were left out.
+  const std::vector<Unavailable>& unavailable() const { return unavailable_; }
   /// Copies the backend's files for a bundle into `dir` and returns their relative paths, sorted.
   std::vector<std::string> artifacts(const std::filesystem::path& dir);
 
@@ -56,6 +61,7 @@ class BackendRunner : public Runner {
   struct Impl;
   std::string label_;
   std::unique_ptr<Impl> impl_;
+  std::vector<Unavailable> unavailable_;
 };
 
 }  // namespace adze::host

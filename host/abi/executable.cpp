@@ -37,25 +37,23 @@ void check_artifact(const fs::path& folder, const std::string& relative_path) {
 
 class CompileReceiver : public ReportReceiver {
  public:
-  CompileReceiver(const Graph& graph, std::vector<std::uint32_t> extras, const fs::path& work_dir,
+  CompileReceiver(std::vector<std::uint32_t> extras, const fs::path& work_dir,
                   std::set<std::string>& artifacts)
-      : graph_(graph), extras_(std::move(extras)), work_dir_(work_dir), artifacts_(artifacts) {}
+      : extras_(std::move(extras)), work_dir_(work_dir), artifacts_(artifacts) {}
 
   void unavailable(std::uint32_t value, std::string reason) override {
     if (std::ranges::find(extras_, value) == extras_.end())
       refuse(ADZE_INVALID_ARGUMENT, "report->unavailable: value {} was not asked for", value);
-    missing += fmt::format("{}'{}' ({})", missing.empty() ? "" : ", ", graph_.value(value).name,
-                           reason.empty() ? "no reason given" : reason);
+    missing.try_emplace(value, reason.empty() ? "no reason given" : std::move(reason));
   }
   void artifact(const std::string& relative_path) override {
     check_artifact(work_dir_, relative_path);
     artifacts_.insert(relative_path);
   }
 
-  std::string missing;
+  std::map<std::uint32_t, std::string> missing;  // value -> reason
 
  private:
-  const Graph& graph_;
   std::vector<std::uint32_t> extras_;
   const fs::path& work_dir_;
   std::set<std::string>& artifacts_;
@@ -93,7 +91,7 @@ class OutputReceiver : public ReportReceiver {
              info(dtype).name);
     if (!value.shape) return;
     Shape expected = *value.shape;
-    if (value.batch_axis >= 0) expected.at(static_cast<std::size_t>(value.batch_axis)) = batch_;
+    if (value.batch_axis >= 0) expected.at(static_cast<std::size_t>(value.batch_axis)) *= batch_;
     bool fits = expected.size() == shape.size();
     for (std::size_t axis = 0; fits && axis < expected.size(); ++axis)
       fits = expected[axis] < 0 || expected[axis] == shape[axis];
@@ -136,10 +134,13 @@ class ProfileReceiver : public ReportReceiver {
   const std::vector<std::string>& names_;
 };
 
-/// The samples [0, valid) of the results of one chunk; a result without a batch axis is whole.
-Tensor without_padding(const Value& value, const Tensor& tensor, std::int64_t valid) {
+/// The samples [0, valid) of the `batch` in a result of one chunk; one without a batch axis is
+/// whole. A sample may be more than one index of the axis (windows of a Swin transformer).
+Tensor without_padding(const Value& value, const Tensor& tensor, std::int64_t valid,
+                       std::int64_t batch) {
   if (value.batch_axis < 0) return tensor;
-  return slice_padded(tensor, static_cast<std::size_t>(value.batch_axis), 0, valid);
+  const auto axis = static_cast<std::size_t>(value.batch_axis);
+  return slice_padded(tensor, axis, 0, tensor.shape().at(axis) / batch * valid);
 }
 
 Tensor joined(const Value& value, std::span<const Tensor> parts) {
@@ -182,7 +183,8 @@ Executable::~Executable() {
 }
 
 void Executable::compile(const fs::path& work_dir, const std::vector<std::uint32_t>& extras,
-                         std::span<Service* const> services) {
+                         std::span<Service* const> services,
+                         std::vector<Unavailable>* unavailable) {
   work_dir_ = work_dir;
   std::vector<std::uint32_t> asked;  // what the outputs do not bring anyway
   for (const std::uint32_t value : extras)
@@ -194,7 +196,7 @@ void Executable::compile(const fs::path& work_dir, const std::vector<std::uint32
   call.check_needs();
   const Instance instance(call);
   call.show(view_);
-  CompileReceiver receiver(graph_, asked, work_dir_, artifacts_);
+  CompileReceiver receiver(asked, work_dir_, artifacts_);
   receiver.receive(call);
   const adze_compile request = {.struct_size = sizeof request,
                                 .batch = batch_,
@@ -206,10 +208,17 @@ void Executable::compile(const fs::path& work_dir, const std::vector<std::uint32
       backend_.component->backend->compile(instance.self(), call.get(), &request, &made);
   if (status == ADZE_OK) executable_ = made;
   receiver.finish(call, status, "compile");
-  if (!receiver.missing.empty())
-    call.broke("compile", "cannot show what was asked for: " + receiver.missing);
+  std::string missing;
+  for (const auto& [value, reason] : receiver.missing) {
+    const std::string& name = graph_.value(value).name;
+    missing += fmt::format("{}'{}' ({})", missing.empty() ? "" : ", ", name, reason);
+    if (unavailable) unavailable->push_back({name, reason});
+  }
+  if (!missing.empty() && !unavailable)
+    call.broke("compile", "cannot show what was asked for: " + missing);
   if (!executable_) call.broke("compile", "it reported success but made no executable");
-  results_.insert(results_.end(), extras.begin(), extras.end());
+  for (const std::uint32_t value : extras)
+    if (!receiver.missing.contains(value)) results_.push_back(value);
 }
 
 void Executable::load(const fs::path& dir) {
@@ -303,7 +312,7 @@ std::vector<NamedTensor> Executable::run(std::span<const Tensor> inputs) {
     const std::vector<Tensor> results = run_once(chunk);
     const std::int64_t valid = samples ? std::min(step, samples - first) : step;
     for (std::size_t i = 0; i < results.size(); ++i)
-      parts[i].push_back(without_padding(graph_.value(results_[i]), results[i], valid));
+      parts[i].push_back(without_padding(graph_.value(results_[i]), results[i], valid, step));
   }
   std::vector<NamedTensor> outputs;
   for (std::size_t i = 0; i < parts.size(); ++i) {
@@ -329,7 +338,7 @@ std::vector<std::string> Executable::artifacts() {
   if (ADZE_HAS(&backend, adze_backend, artifacts)) {
     Call call(backend_, settings_, options_);
     call.show(view_);
-    CompileReceiver receiver(graph_, {}, work_dir_, artifacts_);
+    CompileReceiver receiver({}, work_dir_, artifacts_);
     receiver.receive(call);
     receiver.finish(call, backend.artifacts(executable_, call.get()), "artifacts");
   }

@@ -14,6 +14,11 @@
 
 namespace adze::host {
 
+/// An extra output that a backend cannot show.
+struct Unavailable {
+  std::string value, reason;
+};
+
 class Executable {
  public:
   /// `graph` is what the calls show. `node_names` name the nodes of profile rows: those of `graph`,
@@ -24,9 +29,10 @@ class Executable {
   Executable(const Executable&) = delete;
   Executable& operator=(const Executable&) = delete;
 
-  /// `extras`: values to report besides the model's outputs. Errors: PluginError.
+  /// `extras`: values to report besides the model's outputs. Those that cannot be shown are
+  /// appended to `unavailable`; nullptr: that is an error. Errors: PluginError.
   void compile(const std::filesystem::path& work_dir, const std::vector<std::uint32_t>& extras,
-               std::span<Service* const> services);
+               std::span<Service* const> services, std::vector<Unavailable>* unavailable = nullptr);
   /// Errors: UNIMPLEMENTED when the backend does not load; PluginError.
   void load(const std::filesystem::path& dir);
 

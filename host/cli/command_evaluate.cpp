@@ -5,6 +5,7 @@
 
 #include "host/cli/command.hpp"
 #include "host/cli/runner_spec.hpp"
+#include "host/compare/interface.hpp"
 #include "host/evaluate/evaluate.hpp"
 #include "host/pipeline/recipe.hpp"
 
@@ -20,13 +21,17 @@ struct EvaluateOptions {
 
 void evaluate_model(const EvaluateOptions& options, Context& context) {
   const DataSpec spec = parse_data_file(options.data);
-  const OpenedRunner opened = open_runner(context, options.backend + ":" + options.model.string(),
-                                          options.board_type, options.batch);
+  const RunnerOptions how{.board_type = options.board_type, .batch = options.batch};
+  const std::string model = options.backend + ":" + options.model.string();
+  const OpenedRunner opened = open_runner(context, model, how);
   const auto dataset = open_dataset(spec, input_specs(opened.graph));
   const std::string metric = options.metric.empty() ? metric_of(spec, *dataset) : options.metric;
   OpenedRunner reference;
-  if (!options.reference.empty())
-    reference = open_runner(context, "cpu:" + options.reference, options.board_type, options.batch);
+  if (!options.reference.empty()) {
+    const std::string other = "cpu:" + options.reference;
+    reference = open_runner(context, other, how);
+    require_comparable(opened.graph, model, reference.graph, other);
+  }
   Evaluation result;
   {
     ProgressBar bar(context, "evaluate on " + options.backend);

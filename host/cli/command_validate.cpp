@@ -10,6 +10,7 @@
 #include "host/cli/board_link.hpp"
 #include "host/cli/results_table.hpp"
 #include "host/cli/runner_spec.hpp"
+#include "host/compare/interface.hpp"
 #include "host/evaluate/evaluate.hpp"
 #include "host/graph/simplify.hpp"
 #include "host/pipeline/board_type.hpp"
@@ -161,6 +162,7 @@ void validate_model(ValidateOptions options, Context& context) {
   const Graph exact =
       options.reference.empty() ? without_quantization(graph) : load_simplified(options.reference);
   require_outputs(exact, graph, options.reference);
+  require_comparable(graph, options.model.string(), exact, options.reference.string());
 
   auto session = hil::BoardSession::open(options.board);
   const std::string board_type = session.board().board_type;
@@ -168,7 +170,7 @@ void validate_model(ValidateOptions options, Context& context) {
   const hil::ModelBundle bundle = bundle_of(context, options.model, graph, options.backend,
                                             board_type, /*batch=*/1, dataset->batch(first));
   const OpenedRunner emulated = open_runner(context, options.backend + ":" + options.model.string(),
-                                            board_type, options.batch);
+                                            {.board_type = board_type, .batch = options.batch});
   BackendRunner fp32(context.registry().find("cpu"), {}, exact, "cpu", context.call_options(),
                      {.batch = options.batch});
   hil::ValidateResult result;

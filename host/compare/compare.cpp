@@ -34,9 +34,34 @@ std::optional<std::size_t> top1(std::span<const double> row) {
   return static_cast<std::size_t>(std::ranges::max_element(row) - row.begin());
 }
 
+/// The step of each element; empty when the quantization does not fit the shape.
+class Steps {
+ public:
+  Steps(const std::optional<Quant>& quant, const Shape& shape) {
+    if (!quant || quant->scale.empty()) return;
+    if (quant->axis >= 0) {
+      const auto axis = static_cast<std::size_t>(quant->axis);
+      if (axis >= shape.size() || shape[axis] != static_cast<std::int64_t>(quant->scale.size()))
+        return;
+      for (std::size_t i = axis + 1; i < shape.size(); ++i)
+        inner_ *= static_cast<std::size_t>(shape[i]);
+    }
+    scale_ = quant->scale;
+  }
+  bool known() const { return !scale_.empty(); }
+  double at(std::size_t element) const {
+    return static_cast<double>(scale_[element / inner_ % scale_.size()]);
+  }
+
+ private:
+  std::size_t inner_ = 1;
+  std::span<const float> scale_;
+};
+
 }  // namespace
 
-void Comparison::add(const std::string& output, const Tensor& a, const Tensor& b) {
+void Comparison::add(const std::string& output, const Tensor& a, const Tensor& b,
+                     const std::optional<Quant>& quant) {
   if (a.shape() != b.shape() || a.dtype() != b.dtype())
     throw Error(
         ADZE_INVALID_ARGUMENT,
@@ -51,12 +76,15 @@ void Comparison::add(const std::string& output, const Tensor& a, const Tensor& b
   if (found == sums_.end()) found = sums_.insert(found, Sums{.name = output});
   Sums& sums = *found;
   const std::vector<double> left = elements_of(a), right = elements_of(b);
+  const Steps steps(quant, a.shape());
   sums.elements += a.count();
   for (std::size_t i = 0; i < left.size(); ++i) {
     const double x = left[i], y = right[i];
     if (!std::isfinite(x) || !std::isfinite(y)) {
+      const bool differs = !(x == y || (std::isnan(x) && std::isnan(y)));
       ++sums.nans;
-      sums.differing += !(x == y || (std::isnan(x) && std::isnan(y)));
+      sums.nans_differing += differs;
+      sums.differing += differs;
       continue;
     }
     const double difference = x - y;
@@ -65,7 +93,14 @@ void Comparison::add(const std::string& output, const Tensor& a, const Tensor& b
     sums.ab += x * y;
     sums.dd += difference * difference;
     sums.max_abs = std::max(sums.max_abs, std::abs(difference));
+    sums.max_a = std::max(sums.max_a, std::abs(x));
     sums.differing += x != y;
+    if (!steps.known()) continue;
+    const double apart = std::nearbyint(std::abs(difference) / steps.at(i));
+    ++sums.in_steps;
+    sums.max_steps = std::max(sums.max_steps, apart);
+    sums.steps_differing += apart >= 1;
+    sums.steps_beyond += apart >= 2;
   }
   if (a.shape().size() != 2 || a.shape()[1] < 2) return;
   const auto width = static_cast<std::size_t>(a.shape()[1]);
@@ -86,6 +121,14 @@ std::vector<OutputComparison> Comparison::results() const {
     result.max_abs = sums.max_abs;
     result.elements = sums.elements;
     result.nan_count = sums.nans;
+    result.nan_differing = sums.nans_differing;
+    if (sums.max_a > 0 || sums.max_abs == 0)
+      result.max_rel = sums.max_abs == 0 ? 0 : sums.max_abs / sums.max_a;
+    if (sums.in_steps > 0) {
+      const auto counted = static_cast<double>(sums.in_steps);
+      result.steps = {sums.max_steps, static_cast<double>(sums.steps_differing) / counted,
+                      static_cast<double>(sums.steps_beyond) / counted};
+    }
     compared += sums.elements;
     if (sums.elements > 0)
       result.mismatch_share =

@@ -5,13 +5,16 @@
 #include <string>
 #include <vector>
 
-#include "host/compare/compare.hpp"
+#include "host/compare/layers.hpp"
 
 namespace adze::host {
 
-/// {outputs[{name, sqnr_db, cosine, max_abs, mismatch_share, top1_agreement, nan_count}], samples,
-/// verdict}; undefined figures are null.
+/// {outputs[{name, sqnr_db, cosine, max_abs, max_rel, mismatch_share, top1_agreement, nan_count}],
+/// samples, verdict}; undefined figures are null.
 nlohmann::json comparison_document(const std::vector<OutputComparison>& outputs,
                                    std::int64_t samples, const std::string& verdict);
+
+/// Adds layers[], unobserved[], first_parting and limits to the document of `compare`.
+void add_layers(nlohmann::json& document, const LayerComparison& comparison);
 
 }  // namespace adze::host

@@ -8,12 +8,13 @@
 #include <nlohmann/json.hpp>
 
 #include "host/base/error.hpp"
-#include "host/report/style.hpp"
+#include "host/report/page.hpp"
 #include "host/report/svg.hpp"
 
 namespace adze::host {
 namespace {
 
+using namespace html;
 using nlohmann::json;
 
 std::string percent(double share) { return fmt::format("{:.2f} %", share * 100); }
@@ -33,29 +34,6 @@ std::string metric_name(const std::string& metric) {
 // Null is "undefined or not measured", never 0.
 std::string number_or(const json& value, const char* format, const char* fallback) {
   return value.is_number() ? fmt::format(fmt::runtime(format), value.get<double>()) : fallback;
-}
-
-std::string card(const std::string& figure, const std::string& what, const char* css_class = "") {
-  return fmt::format("<div class=\"card\"><b class=\"{}\">{}</b><span>{}</span></div>\n", css_class,
-                     escape_html(figure), escape_html(what));
-}
-
-std::string box(const std::string& inner) { return "<div class=\"box\">" + inner + "</div>\n"; }
-std::string heading(std::string_view text) { return fmt::format("<h2>{}</h2>\n", text); }
-
-// A table; columns from `first_number` on stand right.
-std::string table(const std::vector<std::string>& header,
-                  const std::vector<std::vector<std::string>>& rows, std::size_t first_number) {
-  const auto line = [&](const std::vector<std::string>& cells, const char* tag) {
-    std::string html = "<tr>";
-    for (std::size_t i = 0; i < cells.size(); ++i)
-      html += fmt::format("<{0}{1}>{2}</{0}>", tag, i >= first_number ? " class=\"n\"" : "",
-                          escape_html(cells[i]));
-    return html + "</tr>\n";
-  };
-  std::string html = "<table>\n" + line(header, "th");
-  for (const auto& cells : rows) html += line(cells, "td");
-  return box(html + "</table>");
 }
 
 std::string summary_cards(const json& metrics, const json& validation) {
@@ -88,7 +66,7 @@ std::string summary_cards(const json& metrics, const json& validation) {
     cards += card(verdict, "on board " + validation.at("board").get<std::string>(),
                   verdict == "PASS" ? "pass" : "fail");
   }
-  return "<div class=\"cards\">" + cards + "</div>\n";
+  return html::cards(cards);
 }
 
 std::string accuracy_section(const json& metrics, const json& validation) {
@@ -234,12 +212,7 @@ std::string render_report(const ReportDocuments& documents) try {
   } else if (!validation.is_null()) {
     title = "Validation on " + validation.at("board").get<std::string>();
   }
-  std::string html = fmt::format(
-      "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\">\n"
-      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-      "<title>{0}</title>\n<style>\n{1}</style>\n</head>\n<body>\n<h1>{0}</h1>\n<p "
-      "class=\"dim\">{2}</p>\n",
-      escape_html(title), kReportStyle, escape_html(subtitle));
+  std::string html = page_start(title, subtitle);
   html += summary_cards(metrics, validation);
   if (!metrics.is_null())
     html += warnings(metrics) + accuracy_section(metrics, validation) + layer_section(metrics);
@@ -248,8 +221,8 @@ std::string render_report(const ReportDocuments& documents) try {
   html +=
       "<h2>What these figures are</h2>\n<p>Emulated: exact INT8 arithmetic on this machine's CPU. "
       "Predicted: from the board type's numbers, not yet verified on hardware. Sparsity counts the "
-      "zeros among the weights of all Conv, Gemm and MatMul nodes.</p>\n</body>\n</html>\n";
-  return html;
+      "zeros among the weights of all Conv, Gemm and MatMul nodes.</p>\n";
+  return html + page_end();
 } catch (const json::exception& error) {
   throw Error(ADZE_INVALID_ARGUMENT,
               std::string("cannot write the report: a document lacks what its schema requires: ") +

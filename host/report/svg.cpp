@@ -178,4 +178,53 @@ std::string sample_strip(std::string_view title, std::span<const double> samples
          "</svg>\n";
 }
 
+std::string layer_chart(std::string_view title, std::span<const LayerPoint> points,
+                        std::size_t layers, double limit, double lowest) {
+  if (points.empty()) return {};
+  constexpr int kHeight = 300, kTop = 30, kBottom = 250;
+  constexpr std::size_t kMostLabels = 2000;  // more would make the page slow
+  const Axis axis{0, static_cast<double>(layers), 70, kWidth - 30.0};
+  double highest = std::max(limit * 10, 1.0);
+  for (const LayerPoint& point : points) highest = std::max(highest, point.value);
+  const double low = std::floor(std::log10(lowest)), high = std::ceil(std::log10(highest));
+  const auto y_of = [&](double value) {
+    const double level = value > 0 ? std::clamp(std::log10(value), low, high) : low;
+    return kBottom - (level - low) / (high - low) * (kBottom - kTop);
+  };
+  std::string svg = open_svg(title, kHeight) + axis_ticks(axis, kTop, kBottom, "");
+  const double step = round_step(high - low, 8);
+  for (double tick = low; tick <= high + 1e-9; tick += std::max(1.0, step)) {
+    const double y = y_of(std::pow(10.0, tick));
+    svg +=
+        fmt::format("<line x1=\"70\" x2=\"{1}\" y1=\"{0:.1f}\" y2=\"{0:.1f}\" class=\"grid\"/>\n",
+                    y, kWidth - 30);
+    svg += text_at(64, y + 4, "end",
+                   tick == low ? "0" : fmt::format("{:.0e}", std::pow(10.0, tick)), "tick");
+  }
+  svg += fmt::format(
+      "<line x1=\"70\" x2=\"{1}\" y1=\"{0:.1f}\" y2=\"{0:.1f}\" class=\"mark dashed\"/>\n",
+      y_of(limit), kWidth - 30);
+  svg += text_at(kWidth - 34, y_of(limit) - 6, "end", fmt::format("limit {:.3g}", limit), "small");
+  const LayerPoint* first = nullptr;
+  for (const LayerPoint& point : points) {
+    if (!point.within && !first) first = &point;
+    svg += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"2.6\" class=\"{}\">",
+                       axis.at(static_cast<double>(point.place) + 0.5), y_of(point.value),
+                       point.within ? "series0" : "series1");
+    if (points.size() <= kMostLabels) svg += "<title>" + escape_html(point.label) + "</title>";
+    svg += "</circle>\n";
+  }
+  if (first) {
+    const double x = axis.at(static_cast<double>(first->place) + 0.5);
+    const bool at_right = x > kWidth / 2.0;
+    svg +=
+        fmt::format("<line x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1}\" y2=\"{2}\" class=\"mark\"/>\n",
+                    x, kTop - 6, kBottom);
+    svg += text_at(x + (at_right ? -6 : 6), 16, at_right ? "end" : "start",
+                   "parts at " + first->label);
+  }
+  return svg + text_at(axis.left, kHeight - 6, "start", "layers in the order data travels") +
+         "</svg>\n";
+}
+
 }  // namespace adze::host

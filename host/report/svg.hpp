@@ -1,6 +1,7 @@
 // The few kinds of picture a report needs, as inline SVG that follows the page's colours.
 #pragma once
 
+#include <cstddef>
 #include <span>
 #include <string>
 #include <string_view>
@@ -30,5 +31,19 @@ std::string histogram(std::string_view title, std::span<const double> samples, d
 /// Samples in the order they were taken, a dot each, outliers above `fence` marked.
 std::string sample_strip(std::string_view title, std::span<const double> samples, double fence,
                          std::string_view unit);
+
+/// One layer of a comparison.
+struct LayerPoint {
+  std::size_t place = 0;  ///< among all layers, which may not all be in one picture
+  double value = 0;       ///< >= 0
+  bool within = true;
+  std::string label;  ///< shown when pointed at
+};
+
+/// A dot a layer in the order data travels, on a logarithmic axis that ends at `lowest`, where what
+/// is 0 or less than that lies too; a line at `limit`; the first layer that is not within it is
+/// named.
+std::string layer_chart(std::string_view title, std::span<const LayerPoint> points,
+                        std::size_t layers, double limit, double lowest);
 
 }  // namespace adze::host

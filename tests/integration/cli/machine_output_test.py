@@ -45,6 +45,8 @@ assert abs(sum(layer["latency_ms"] for layer in estimated["layers"]) - estimated
 check("evaluate", "evaluate", model, "--data", recipe, "--samples", "200")
 compared = check("compare", "compare", f"cpu:{model}", f"drpai:{model}", "--data", recipe, "--samples", "50")
 assert compared["outputs"][0]["top1_agreement"] == 1
+layers = check("compare", "compare", f"cpu:{model}", f"drpai:{model}", "--data", recipe, "--samples", "2", "--layers")
+assert layers["layers"] and layers["first_parting"] is None, layers
 plugins = check("plugin_list", "plugin", "list")["plugins"]
 checked = check("plugin_check", "plugin", "check", plugins[0]["path"], "--only", "L,D")
 assert checked["failed"] == 0 and checked["rules"][0]["id"] == "L01"

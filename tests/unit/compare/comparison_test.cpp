@@ -54,6 +54,34 @@ TEST(Comparison, adds_up_batches_as_if_they_were_one) {
   EXPECT_EQ(summed.elements, 4);
 }
 
+TEST(Comparison, relates_the_largest_difference_to_the_largest_magnitude) {
+  EXPECT_DOUBLE_EQ(compare(row_major({3}, {1, -8, 3}), row_major({3}, {1, -8, 5})).max_rel.value(),
+                   2.0 / 8);
+  EXPECT_EQ(compare(row_major({2}, {0, 0}), row_major({2}, {0, 0})).max_rel, 0);
+  EXPECT_EQ(compare(row_major({2}, {0, 0}), row_major({2}, {0, 1})).max_rel, std::nullopt);
+}
+
+TEST(Comparison, counts_differences_in_steps_of_a_quantization) {
+  Comparison comparison;
+  const Quant quant{.scale = {0.5f}};
+  comparison.add("out", row_major({1, 4}, {0, 1, 2, 3}), row_major({1, 4}, {0, 1.5, 2, 2}), quant);
+  const auto steps = comparison.results().at(0).steps.value();
+  EXPECT_EQ(steps.max, 2);
+  EXPECT_EQ(steps.differing_share, 0.5);
+  EXPECT_EQ(steps.beyond_share, 0.25);
+  EXPECT_FALSE(compare(row_major({1}, {0}), row_major({1}, {1})).steps);
+}
+
+TEST(Comparison, takes_the_step_of_each_channel) {
+  Comparison comparison;
+  const Quant quant{.axis = 1, .scale = {1, 4}};
+  comparison.add("out", row_major({1, 2, 2}, {0, 0, 0, 0}), row_major({1, 2, 2}, {1, 0, 4, 8}),
+                 quant);
+  const auto steps = comparison.results().at(0).steps.value();
+  EXPECT_EQ(steps.max, 2);
+  EXPECT_EQ(steps.differing_share, 0.75);
+}
+
 TEST(Comparison, counts_a_nan_that_a_later_number_would_hide) {
   const OutputComparison result =
       compare(row_major({1, 3}, {kNaN, 1, 2}), row_major({1, 3}, {0, 1, 2}));
