@@ -14,7 +14,6 @@
 namespace adze::host::check {
 namespace {
 
-constexpr std::size_t kChunkBytes = 1u << 20;
 /// Fields of a host that is newer by a few minors.
 constexpr std::size_t kLaterBytes = 64;
 constexpr unsigned char kPoison = 0xA5;
@@ -42,29 +41,19 @@ std::size_t bytes_of(const adze_tensor& tensor) {
 }  // namespace
 
 Stage::~Stage() {
-  for (std::vector<Mapping>* list : {&chunks_, &guards_})
-    for (Mapping& mapping : *list) {
-      mapping.watched.reset();
-      ::munmap(mapping.start, mapping.size);
-    }
+  for (Mapping& mapping : guards_) {
+    mapping.watched.reset();
+    ::munmap(mapping.start, mapping.size);
+  }
 }
 
 Stage::Mapping& Stage::map(std::size_t size) {
   void* start = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (start == MAP_FAILED) throw Error(ADZE_RESOURCE_EXHAUSTED, "out of memory for a check");
-  auto& list = behind_ == Behind::guard && size <= 4 * page_bytes() ? guards_ : chunks_;
-  return list.emplace_back(Mapping{static_cast<char*>(start), size, 0, 0, nullptr});
+  return guards_.emplace_back(Mapping{static_cast<char*>(start), size, nullptr});
 }
 
-char* Stage::take(std::size_t size) {
-  size = rounded(size, 64);
-  if (chunks_.empty() || chunks_.back().size - chunks_.back().used < size)
-    map(std::max(kChunkBytes, rounded(size, page_bytes())));
-  Mapping& chunk = chunks_.back();
-  char* taken = chunk.start + chunk.used;
-  chunk.used += size;
-  return taken;
-}
+char* Stage::take(std::size_t size) { return static_cast<char*>(memory_.take(size)); }
 
 void* Stage::place(const void* original, std::size_t size, const char* what_is_behind,
                    bool functions) {
@@ -210,20 +199,14 @@ const adze_what_if* Stage::what_if(const adze_what_if& original) {
 }
 
 void Stage::seal() {
-  for (Mapping& chunk : chunks_) {
-    chunk.sealed = chunk.used;
-    if (!read_only_) continue;
-    ::mprotect(chunk.start, chunk.size, PROT_READ);
-    chunk.watched = std::make_unique<WatchedRange>(
-        chunk.start, chunk.size, "wrote to what it was shown, which must stay unchanged");
-    chunk.used = chunk.size;  // what is placed later goes elsewhere
-  }
+  for (const auto part : memory_.parts()) shown_.push_back(part);
+  if (read_only_) memory_.seal("wrote to what it was shown, which must stay unchanged");
 }
 
 std::uint64_t Stage::checksum() const {
   std::uint64_t hash = 0xcbf29ce484222325u;
-  for (const Mapping& chunk : chunks_)
-    for (const char byte : std::span(chunk.start, chunk.sealed)) {
+  for (const auto& part : shown_)
+    for (const std::byte byte : part) {
       hash ^= static_cast<unsigned char>(byte);
       hash *= 0x100000001b3u;
     }

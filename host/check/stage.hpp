@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -49,7 +50,7 @@ class Stage {
  private:
   struct Mapping {
     char* start = nullptr;
-    std::size_t size = 0, used = 0, sealed = 0;
+    std::size_t size = 0;
     std::unique_ptr<WatchedRange> watched;
   };
 
@@ -69,7 +70,9 @@ class Stage {
   Behind behind_;
   bool read_only_;
   std::mutex mutex_;  // get_extension() places tables while the component runs
-  std::vector<Mapping> chunks_, guards_;
+  ProtectedMemory memory_;
+  std::vector<Mapping> guards_;
+  std::vector<std::span<const std::byte>> shown_;  ///< before seal()
 };
 
 }  // namespace adze::host::check
