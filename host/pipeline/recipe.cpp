@@ -161,7 +161,7 @@ Recipe parse_recipe(std::string_view text, const std::filesystem::path& file) {
       recipe.isolation.deadline_ms = static_cast<std::int64_t>(*deadline_s * 1000);
     }
     recipe.isolation.memory_mb =
-        static_cast<std::uint64_t>(isolation->integer("memory_mb", 1).value_or(0));
+        static_cast<std::uint64_t>(isolation->integer("memory_mb", kLeastMemoryMb).value_or(0));
     isolation->refuse_other_keys();
   }
   if (accept) {

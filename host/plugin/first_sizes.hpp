@@ -11,33 +11,30 @@
 
 namespace adze::host {
 
+template <class T, std::size_t Bytes>
+struct FirstSize {};
+struct FirstSizes : FirstSize<adze_plugin, 56>,
+                    FirstSize<adze_component, 96>,
+                    FirstSize<adze_param, 72>,
+                    FirstSize<adze_pruner, 16>,
+                    FirstSize<adze_quantizer, 16>,
+                    FirstSize<adze_backend, 72>,
+                    FirstSize<adze_quant, 40>,
+                    FirstSize<adze_profile_row, 48>,
+                    FirstSize<adze_what_if, 24>,
+                    FirstSize<adze_stat_request, 48> {};
+
+template <class T, std::size_t Bytes>
+constexpr std::size_t first_size(const FirstSize<T, Bytes>&) {
+  return Bytes;
+}
 template <class T>
-inline constexpr std::size_t kFirstSize = 0;
-template <>
-inline constexpr std::size_t kFirstSize<adze_plugin> = 56;
-template <>
-inline constexpr std::size_t kFirstSize<adze_component> = 96;
-template <>
-inline constexpr std::size_t kFirstSize<adze_param> = 72;
-template <>
-inline constexpr std::size_t kFirstSize<adze_pruner> = 16;
-template <>
-inline constexpr std::size_t kFirstSize<adze_quantizer> = 16;
-template <>
-inline constexpr std::size_t kFirstSize<adze_backend> = 72;
-template <>
-inline constexpr std::size_t kFirstSize<adze_quant> = 40;
-template <>
-inline constexpr std::size_t kFirstSize<adze_profile_row> = 48;
-template <>
-inline constexpr std::size_t kFirstSize<adze_what_if> = 24;
-template <>
-inline constexpr std::size_t kFirstSize<adze_stat_request> = 48;
+inline constexpr std::size_t kFirstSize = first_size<T>(FirstSizes{});
 
 /// Whether a plugin's struct reaches as far as every version of it does.
 template <class T>
 bool reaches_first_size(const T& given) {
-  static_assert(kFirstSize<T> != 0 && kFirstSize<T> <= sizeof(T));
+  static_assert(kFirstSize<T> <= sizeof(T));
   return given.struct_size >= kFirstSize<T>;
 }
 

@@ -96,7 +96,9 @@ DescribedPlugin::DescribedPlugin(const fs::path& given, const Isolation& isolati
     plugin_ = load_plugin(path);
     return;
   }
-  const nlohmann::json found = Scanner(isolation.program, cache).scan(path, is_own_plugin(path));
+  // Whoever names a file wants to know how it is now.
+  const nlohmann::json found = Scanner(isolation.program, cache)
+                                   .scan(path, is_own_plugin(path), Scanner::Faults::asked_again);
   if (!found.contains("descriptor"))
     throw PluginError(ADZE_FAILED_PRECONDITION, found.at("reason").get<std::string>());
   descriptor_ = std::make_unique<OwnedDescriptor>(found.at("descriptor"), *isolation.tables);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
 
@@ -13,7 +14,7 @@
 #include "host/plugin/isolation.hpp"
 #include "host/plugin/library.hpp"
 #include "host/plugin/registry.hpp"
-#include "host/worker/process.hpp"
+#include "host/plugin/worker_end.hpp"
 
 namespace adze::host {
 namespace {
@@ -36,6 +37,18 @@ std::int64_t unix_seconds() {
   return std::chrono::duration_cast<std::chrono::seconds>(
              std::chrono::system_clock::now().time_since_epoch())
       .count();
+}
+
+/// A fault that is remembered would puzzle whoever has just mended its cause.
+json with_hint(const fs::path& path, json found) {
+  if (!found.contains("retry_after")) return found;
+  const std::int64_t left_s = found.at("retry_after").get<std::int64_t>() - unix_seconds();
+  found["reason"] = fmt::format(
+      "{}; it is looked at again in {} min or when the file changes, or now by "
+      "'adze plugin info {}'",
+      found.at("reason").get<std::string>(), std::max<std::int64_t>(1, (left_s + 59) / 60),
+      path.string());
+  return found;
 }
 
 /// The worker program as it is now: its rules made the results.
@@ -63,29 +76,31 @@ json describe_here(const fs::path& path) {
 Scanner::Scanner(fs::path program, fs::path cache)
     : program_(std::move(program)), cache_(std::move(cache), identity_of(program_)) {}
 
-json Scanner::scan(const fs::path& path, bool own) const {
+json Scanner::scan(const fs::path& path, bool own, Faults faults) const {
   // The permissions are no part of the key.
   if (writable_by_all(path)) return refused(path, to_string(file_faults(path).front()));
   const FileKey key = key_of(path);
   if (auto known = cache_.find(key))
-    if (!known->contains("retry_after") || known->at("retry_after") > unix_seconds())
-      return *std::move(known);
+    if (!known->contains("retry_after") ||
+        (faults == Faults::remembered && known->at("retry_after") > unix_seconds()))
+      return with_hint(path, *std::move(known));
   json found;
   try {
     found = own ? describe_here(path) : describe_in_worker(path);
   } catch (const Error& error) {
     return refused(path, error.what(), true);
   }
-  if (!found.value("transient", false)) cache_.store(key, found);
-  return found;
+  const bool remembered = !found.value("transient", false) && cache_.store(key, found);
+  return remembered ? with_hint(path, std::move(found)) : found;
 }
 
 json Scanner::describe_in_worker(const fs::path& path) const {
   // Most files that are no plugins end here, without a process.
   if (const auto faults = file_faults(path); !faults.empty())
     return refused(path, to_string(faults.front()));
+  const std::uint64_t memory_mb = memory_limit_mb({});
   WorkerProcess process(program_, {"--mode", "describe", "--plugin", path.string(), "--memory-mb",
-                                   std::to_string(memory_limit_mb({}))});
+                                   std::to_string(memory_mb)});
   const auto died = [&](const std::string& how) {
     json found = refused(path, "when it was only looked at, " + how);
     found["retry_after"] = unix_seconds() + kRetrySeconds;
@@ -109,7 +124,7 @@ json Scanner::describe_in_worker(const fs::path& path) const {
       throw Error(ADZE_DATA_LOSS, "neither a description nor a reason");
     return found;
   } catch (const ChannelClosed&) {
-    return died(process.describe_end() + " (X01)");
+    return died(describe_fault(process, memory_mb));
   } catch (const Error& error) {
     return died(fmt::format("it sent {} (X08)", error.what()));
   }

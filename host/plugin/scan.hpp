@@ -17,9 +17,12 @@ class Scanner {
  public:
   /// `program`: adze-worker. `cache`: a folder; empty: none.
   Scanner(std::filesystem::path program, std::filesystem::path cache);
+  /// What became of a plugin that crashed or hung is asked again after an hour, or at once.
+  enum class Faults { remembered, asked_again };
   /// As describe_here(). `path` must be canonical. `own`: of the installation, whose code may run
   /// in this process. Never throws for what is wrong with the file.
-  nlohmann::json scan(const std::filesystem::path& path, bool own) const;
+  nlohmann::json scan(const std::filesystem::path& path, bool own,
+                      Faults faults = Faults::remembered) const;
 
  private:
   nlohmann::json describe_in_worker(const std::filesystem::path& path) const;

@@ -74,8 +74,8 @@ std::optional<json> ScanCache::find(const FileKey& key) const try {
   return std::nullopt;
 }
 
-void ScanCache::store(const FileKey& key, const json& found) const try {
-  if (folder_.empty()) return;
+bool ScanCache::store(const FileKey& key, const json& found) const try {
+  if (folder_.empty()) return false;
   fs::create_directories(folder_);
   json document = document_of(key, host_);
   document["found"] = found;
@@ -85,11 +85,14 @@ void ScanCache::store(const FileKey& key, const json& found) const try {
   // No fsync: what a power loss damages is found by its checksum and made again.
   std::string temporary = (folder_ / "new-XXXXXX").string();
   const OwnedFd file(::mkostemp(temporary.data(), O_CLOEXEC));
-  if (!file) return;
-  const bool written =
-      ::write(file.get(), bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size());
-  if (!written || ::rename(temporary.c_str(), file_of(key).c_str())) ::unlink(temporary.c_str());
+  if (!file) return false;
+  const bool stored =
+      ::write(file.get(), bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()) &&
+      ::rename(temporary.c_str(), file_of(key).c_str()) == 0;
+  if (!stored) ::unlink(temporary.c_str());
+  return stored;
 } catch (const std::exception&) {  // remembered another time
+  return false;
 }
 
 }  // namespace adze::host

@@ -28,7 +28,8 @@ class ScanCache {
   ScanCache(std::filesystem::path folder, std::string host)
       : folder_(std::move(folder)), host_(std::move(host)) {}
   std::optional<nlohmann::json> find(const FileKey& key) const;
-  void store(const FileKey& key, const nlohmann::json& found) const;
+  /// Whether it is remembered now.
+  bool store(const FileKey& key, const nlohmann::json& found) const;
 
  private:
   std::filesystem::path file_of(const FileKey& key) const;

@@ -73,5 +73,7 @@ class WorkerProcess {
 
 /// First byte of a line in which a dying worker says why.
 inline constexpr char kWorkerNote = '\x1e';
+/// Exit code of a worker whose socket no longer works, for when it cannot say so either.
+inline constexpr int kLostSocketExit = 76;
 
 }  // namespace adze::host
