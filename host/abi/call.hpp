@@ -43,7 +43,12 @@ class Call {
   Call& operator=(const Call&) = delete;
 
   adze_call* get() { return &call_; }
-  void show(const View& view) { call_.graph = view.graph(); }
+  void show(const View& view) {
+    view_ = &view;
+    call_.graph = view.graph();
+  }
+  /// What was shown last; nullptr: nothing so far.
+  const View* view() const { return view_; }
   void accept(EditList& edits);
   void accept(const adze_report* report, void* receiver);
   void offer(Service& service);
@@ -84,6 +89,7 @@ class Call {
   Component component_;
   Arguments arguments_;
   CallOptions options_;
+  const View* view_ = nullptr;
   EditList* edits_ = nullptr;
   void* receiver_ = nullptr;
   std::vector<Service*> services_;

@@ -106,6 +106,7 @@ const adze_tensor* View::add_tensor(const Tensor& tensor) {
   const bool narrow = tensor.dtype() == DType::f16 || tensor.dtype() == DType::bf16;
   const Tensor& shown = narrow ? widened_.emplace_back(widened(tensor)) : tensor;
   adze_tensor& made = tensors_.emplace_back(view_of(shown, strides_.emplace_back()));
+  if (!narrow) constants_[&made] = &tensor;
   return &made;
 }
 

@@ -6,6 +6,7 @@
 #include <deque>
 #include <map>
 #include <string>
+#include <unordered_map>
 #include <variant>
 #include <vector>
 
@@ -21,6 +22,10 @@ class View {
   View(const View&) = delete;
   View& operator=(const View&) = delete;
   const adze_graph* graph() const { return &graph_; }
+  /// The constants that are shown as the graph holds them (not widened), by what shows them.
+  const std::unordered_map<const adze_tensor*, const Tensor*>& constants() const {
+    return constants_;
+  }
 
  private:
   void add_value(const Value& value);
@@ -40,6 +45,7 @@ class View {
   std::vector<const adze_node*> node_pointers_;
   std::vector<const adze_value*> value_pointers_;
   std::vector<std::uint32_t> targets_;
+  std::unordered_map<const adze_tensor*, const Tensor*> constants_;
   adze_graph graph_{};
 };
 

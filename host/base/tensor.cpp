@@ -102,6 +102,18 @@ void fill(DType dtype, std::byte* to, std::size_t bytes, double value) {
   throw Error(ADZE_INTERNAL, "a tensor of strings cannot be uniform");
 }
 
+/// Frees the elements of a tensor, together with what was attached to them.
+struct Release {
+  std::size_t mapped_bytes = 0;  ///< 0: from the heap
+  std::shared_ptr<const void> attached = nullptr;
+  void operator()(const std::byte* elements) const {
+    if (mapped_bytes)
+      munmap(const_cast<std::byte*>(elements), mapped_bytes);
+    else
+      delete[] elements;
+  }
+};
+
 // One block of the value in a memfd, mapped again and again over one address range.
 std::shared_ptr<const std::byte> map_uniform(DType dtype, std::size_t bytes, double value) {
   // Writing a block costs time, each mapping of it counts against the process's limit of 65530.
@@ -132,12 +144,11 @@ std::shared_ptr<const std::byte> map_uniform(DType dtype, std::size_t bytes, dou
     errno = error;
     fail("mmap");
   }
-  return {static_cast<const std::byte*>(base),
-          [reserved](const std::byte* p) { munmap(const_cast<std::byte*>(p), reserved); }};
+  return {static_cast<const std::byte*>(base), Release{.mapped_bytes = reserved}};
 }
 
 std::shared_ptr<std::byte> allocate(std::size_t bytes) {
-  return {new std::byte[bytes](), std::default_delete<std::byte[]>()};
+  return {new std::byte[bytes](), Release{}};
 }
 
 }  // namespace
@@ -204,6 +215,15 @@ Tensor Tensor::reshaped(Shape shape) const {
   return shown;
 }
 
+std::shared_ptr<const void> Tensor::attachment() const {
+  const Release* release = std::get_deleter<Release>(data_);
+  return release ? release->attached : nullptr;
+}
+
+void Tensor::attach(std::shared_ptr<const void> made) const {
+  if (Release* release = std::get_deleter<Release>(data_)) release->attached = std::move(made);
+}
+
 void Tensor::copy_in(std::span<const std::byte> bytes) {
   if (bytes.size() != size_bytes_)
     throw Error(ADZE_INVALID_ARGUMENT,
@@ -219,7 +239,10 @@ void Tensor::check_element_size(std::size_t size) const {
 }
 
 void Tensor::make_unique() {
-  if (data_.use_count() == 1 && !uniform_) return;
+  if (data_.use_count() == 1 && !uniform_) {
+    attach(nullptr);
+    return;
+  }
   const auto copy = allocate(size_bytes_);
   if (size_bytes_) std::memcpy(copy.get(), data_.get(), size_bytes_);
   data_ = copy;

@@ -89,6 +89,11 @@ class Tensor {
     make_unique();
     return {const_cast<std::byte*>(data_.get()), size_bytes_};
   }
+  /// Something made of these contents that lives as long as they do, such as a copy that another
+  /// process can map. Copies that share the contents share it; changed contents have none. NULL:
+  /// nothing is attached. Callers on several threads need a lock of their own.
+  std::shared_ptr<const void> attachment() const;
+  void attach(std::shared_ptr<const void> made) const;
   /// The same elements under another shape of the same count.
   Tensor reshaped(Shape shape) const;
 

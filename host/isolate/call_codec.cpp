@@ -1,5 +1,7 @@
 #include "host/isolate/call_codec.hpp"
 
+#include "host/isolate/shared_constants.hpp"
+
 namespace adze::host {
 namespace {
 
@@ -43,7 +45,10 @@ void write_call(Writer& to, adze_call* call, std::uint64_t argument_count, Graph
   to.number<std::uint8_t>(offers.parallel != nullptr);
   if (graph == GraphSource::here && !call->graph) graph = GraphSource::none;
   to.number(static_cast<std::uint8_t>(graph));
-  if (graph == GraphSource::here) write_graph(to, *call->graph);
+  if (graph != GraphSource::here) return;
+  to.show_graph();
+  const SharedConstants constants(call);
+  write_graph(to, *call->graph, &constants);
 }
 
 ReadCall read_call(Reader& from, Pool& pool) {

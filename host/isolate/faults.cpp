@@ -5,22 +5,21 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
-#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <new>
 
-#include "host/base/error.hpp"
+#include "host/base/protected_memory.hpp"
 #include "host/plugin/elf_scan.hpp"
-#include "host/worker/process.hpp"
+#include "host/plugin/worker_end.hpp"
 
 namespace adze::host {
 namespace {
 
-std::atomic<std::uintptr_t> read_only_begin, read_only_end;
 constexpr std::size_t kHandlerStackBytes = 64u << 10;
 /// How far from the stack pointer a fault may lie and still be one of the stack.
 constexpr std::uintptr_t kStackReach = 256u << 10;
@@ -30,6 +29,7 @@ void note(const char* text) {
   std::array<char, 512> line{'\n', kWorkerNote};
   const std::size_t size = std::min(std::strlen(text), line.size() - 3);
   std::memcpy(line.data() + 2, text, size);
+  std::replace(line.begin() + 2, line.begin() + 2 + static_cast<std::ptrdiff_t>(size), '\n', ' ');
   line[size + 2] = '\n';
   if (::write(STDERR_FILENO, line.data(), size + 3) < 0) return;
 }
@@ -46,8 +46,8 @@ std::uintptr_t stack_pointer(const void* context) {
 void on_fault(int signal, siginfo_t* info, void* context) {
   const auto address = reinterpret_cast<std::uintptr_t>(info->si_addr);
   const std::uintptr_t stack = stack_pointer(context);
-  if (address >= read_only_begin && address < read_only_end)
-    note("X03 it wrote to memory that the host shows read-only");
+  if (const char* what = watched_at(address))
+    note(what);
   else if (address + kStackReach > stack && address < stack + kStackReach)
     note("X04 its stack overflowed");
   // SA_RESETHAND: the same fault again ends the process as if nobody had looked.
@@ -63,8 +63,6 @@ void on_fault(int signal, siginfo_t* info, void* context) {
   } catch (const std::exception& error) {
     std::array<char, 400> text;
     std::snprintf(text.data(), text.size(), "X02 an exception left it: %s", error.what());
-    for (char& c : text)
-      if (c == '\n') c = ' ';
     note(text.data());
   } catch (...) {
     note("X02 an exception left it");
@@ -94,16 +92,19 @@ void limit_memory(std::uint64_t memory_mb) {
     throw Error(ADZE_INTERNAL, std::string("cannot limit the memory: ") + std::strerror(errno));
 }
 
-void watch_read_only(std::span<const std::byte> memory) {
-  read_only_begin = reinterpret_cast<std::uintptr_t>(memory.data());
-  read_only_end = reinterpret_cast<std::uintptr_t>(memory.data() + memory.size());
+void give_up(const Error& error) noexcept {
+  std::array<char, 400> text;
+  const bool no_memory = error.code == ADZE_RESOURCE_EXHAUSTED;
+  std::snprintf(text.data(), text.size(), "%s %s: %s", no_memory ? "X05" : kNoFault,
+                no_memory ? "its worker found no memory" : "its worker cannot go on", error.what());
+  note(text.data());
 }
 
 void end_of_link(const char* why) noexcept {
   std::array<char, 400> text;
   std::snprintf(text.data(), text.size(), "X08 its socket to the host no longer works: %s", why);
   note(text.data());
-  ::_exit(static_cast<int>(Exit::internal));
+  ::_exit(kLostSocketExit);
 }
 
 }  // namespace adze::host

@@ -1,9 +1,9 @@
 // In a worker: says in its last moments why it dies, for the host to name the rule.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
-#include <span>
+
+#include "host/base/error.hpp"
 
 namespace adze::host {
 
@@ -12,8 +12,11 @@ void watch_faults();
 /// Bounds the address space of this process. Nothing under AddressSanitizer, which reserves
 /// terabytes: its own limit is set by the host.
 void limit_memory(std::uint64_t memory_mb);
-/// A write to it is called by its name. Empty: none any more.
-void watch_read_only(std::span<const std::byte> memory);
+/// What a WatchedRange of memory that the host shows says: a write to it is called by its name.
+inline constexpr const char* kShownReadOnly =
+    "X03 it wrote to memory that the host shows read-only";
+/// Says why the worker itself ends: no fault of the plugin, unless memory ran out.
+void give_up(const Error& error) noexcept;
 /// The socket to the host is broken.
 [[noreturn]] void end_of_link(const char* why) noexcept;
 

@@ -3,20 +3,22 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <csignal>
+#include <array>
 #include <cstdlib>
-#include <cstring>
 
 #include "host/base/error.hpp"
 #include "host/base/log.hpp"
 #include "host/base/text.hpp"
 #include "host/isolate/callbacks.hpp"
+#include "host/isolate/shared_constants.hpp"
 #include "host/plugin/elf_scan.hpp"
+#include "host/plugin/worker_end.hpp"
 
 namespace adze::host {
 namespace {
 
-constexpr std::uint32_t kMostLines = 1000;  ///< of output shown
+constexpr std::uint32_t kMostLines = 1000;   ///< of output shown
+constexpr std::uint32_t kMostLogged = 1000;  ///< lines of each level, in one call
 /// For functions that only free what they have.
 constexpr std::int64_t kFreeMs = 30'000;
 
@@ -28,17 +30,16 @@ std::vector<std::string> environment_for(std::uint64_t memory_mb) {
                       given ? given : "", memory_mb)};
 }
 
-bool out_of_memory_by_asan(const std::string& words) {
-  for (const char* sign : {"allocation-size-too-big", "out-of-memory", "exceeds maximum supported"})
-    if (words.find(sign) != std::string::npos) return true;
-  return false;
-}
-
 }  // namespace
 
 RemoteComponent::RemoteComponent(const Component& component)
     : component_(component), limits_(component.plugin->isolation->limits) {
   limits_.memory_mb = memory_limit_mb(limits_);
+  if (limits_.memory_mb < kLeastMemoryMb)
+    throw Error(ADZE_INVALID_ARGUMENT,
+                fmt::format("the memory limit of {} MB is below the {} MB that a worker needs to "
+                            "start; raise memory_mb in [isolation]",
+                            limits_.memory_mb, kLeastMemoryMb));
   process_ = std::make_unique<WorkerProcess>(
       component.plugin->isolation->program,
       std::vector<std::string>{"--mode", "component", "--plugin", component.plugin->path.string(),
@@ -62,41 +63,30 @@ void RemoteComponent::listen(std::string_view line) {
     log(LogLevel::info, fmt::format("{}: {}", name(), one_line(line)));
 }
 
-std::string RemoteComponent::end_text() {
-  const WorkerEnd end = process_->end();
-  const std::string words = process_->last_words();
-  const auto text = [&](const std::string& rule, const std::string& what) {
-    return fmt::format("{} ({}){}", what, rule, words);
-  };
-  if (const std::string& note = process_->note(); note.size() > 4) {
-    const std::string rule = note.substr(0, 3), what = note.substr(4);
-    return text(rule,
-                rule == "X05" ? fmt::format("{} (limit: {} MB)", what, limits_.memory_mb) : what);
+void RemoteComponent::send(Verb verb, const Writer& request) {
+  std::set<std::uint64_t> named;
+  for (const auto& file : request.files()) {
+    if (!named.insert(file->id).second || kept_.contains(file->id)) continue;
+    Writer constant;
+    constant.number(file->id);
+    constant.number<std::uint64_t>(file->file_bytes);
+    constant.number<std::uint64_t>(file->shown_bytes);
+    send_message(process_->channel(), Verb::keep, constant, after_ms(kSendMs), &file->fd);
   }
-  if (out_of_memory_by_asan(words))
-    return text("X05", fmt::format("it ran out of memory (limit: {} MB)", limits_.memory_mb));
-  if (end.alive) return text("X08", "it closed the socket to the host");
-  if (end.signal == SIGABRT) return text("X02", "it aborted");
-  if (end.signal)
-    return text(
-        "X01", fmt::format("it was killed by signal {} ({})", end.signal, ::strsignal(end.signal)));
-  if (words.find("AddressSanitizer") != std::string::npos)
-    return text("X01", "it crashed under AddressSanitizer");
-  return text("X06", fmt::format("it ended its process with exit code {} in the middle of a call",
-                                 end.exit_code));
+  if (request.shows_graph()) kept_ = std::move(named);
+  send_message(process_->channel(), verb, request, after_ms(kSendMs));
 }
 
 adze_status RemoteComponent::exchange(adze_call* call, Verb verb, const Writer& request,
                                       const TakeResult& take) {
   const std::int64_t patience_ms =
       call ? limits_.deadline_ms : std::min(limits_.deadline_ms, kFreeMs);
-  send_message(process_->channel(), verb, request, after_ms(kSendMs));
+  send(verb, request);
+  LogQuota quota;
+  Deadline deadline = after_ms(patience_ms);
   for (;;) {
-    std::optional<Frame> frame = process_->receive_before(after_ms(patience_ms));
-    if (!frame)
-      throw PluginError(ADZE_DEADLINE_EXCEEDED, fmt::format("no sign of life for {:g} s (X07){}",
-                                                            static_cast<double>(patience_ms) / 1000,
-                                                            process_->last_words()));
+    std::optional<Frame> frame = process_->receive_before(deadline);
+    if (!frame) throw no_sign_of_life(patience_ms, quota);
     const Message message(std::move(*frame), process_->channel());
     Reader from = message.reader();
     if (message.verb() == Verb::returned) {
@@ -105,8 +95,43 @@ adze_status RemoteComponent::exchange(adze_call* call, Verb verb, const Writer& 
       return status;
     }
     if (!call) throw Error(ADZE_DATA_LOSS, "a call of the host where there is none to make");
-    serve_callback(call, message.verb(), from, process_->channel());
+    const bool is_shown = message.verb() != Verb::log || may_log(call, from, quota);
+    if (is_shown) serve_callback(call, message.verb(), from, process_->channel());
+    // A loop of failures, or of lines that nobody sees, is no sign of life.
+    if (is_shown && message.verb() != Verb::fail)
+      deadline = after_ms(patience_ms);
+    else if (remaining_ms(deadline) == 0)
+      throw no_sign_of_life(patience_ms, quota);
   }
+}
+
+bool RemoteComponent::may_log(adze_call* call, Reader line, LogQuota& quota) {
+  const auto level = line.number<std::int32_t>();
+  std::uint32_t& count = quota.lines[static_cast<std::size_t>(
+      std::clamp<std::int32_t>(level, ADZE_LOG_DEBUG, ADZE_LOG_ERROR) - ADZE_LOG_DEBUG)];
+  if (count < kMostLogged) {
+    ++count;
+    return true;
+  }
+  if (count == kMostLogged) {
+    ++count;
+    quota.is_exceeded = true;
+    // At the level of what is left out: whoever would have seen that sees this.
+    call->host->log(call, level,
+                    fmt::format("plugin '{}' logs more than {} such lines in one call; the rest is "
+                                "not shown",
+                                component_.plugin->path.filename().string(), kMostLogged)
+                        .c_str());
+  }
+  return false;
+}
+
+PluginError RemoteComponent::no_sign_of_life(std::int64_t patience_ms, const LogQuota& quota) {
+  return {
+      ADZE_DEADLINE_EXCEEDED,
+      fmt::format("no sign of life for {:g} s{} (X07){}", static_cast<double>(patience_ms) / 1000,
+                  quota.is_exceeded ? " but log lines beyond those that are shown" : "",
+                  process_->last_words())};
 }
 
 adze_status RemoteComponent::ask(adze_call* call, Verb verb, const Writer& request,
@@ -118,7 +143,7 @@ adze_status RemoteComponent::ask(adze_call* call, Verb verb, const Writer& reque
   try {
     return exchange(call, verb, request, take);
   } catch (const ChannelClosed&) {
-    broken_ = end_text();
+    broken_ = describe_fault(*process_, limits_.memory_mb, " in the middle of a call");
   } catch (const PluginError& error) {
     code = error.code;
     broken_ = error.what();
@@ -142,7 +167,7 @@ void RemoteComponent::tell(Verb verb, const Writer& request, const char* functio
     exchange(nullptr, verb, request, {});
     return;
   } catch (const ChannelClosed&) {
-    broken_ = end_text();
+    broken_ = describe_fault(*process_, limits_.memory_mb, " in the middle of a call");
   } catch (const Error& error) {
     broken_ = error.what();
   }

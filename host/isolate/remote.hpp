@@ -1,12 +1,15 @@
 // In the host: one component in a worker process, and what its functions call back.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 
 #include "host/abi/call.hpp"
+#include "host/base/error.hpp"
 #include "host/isolate/call_codec.hpp"
 #include "host/worker/process.hpp"
 
@@ -32,10 +35,18 @@ class RemoteComponent {
   std::uint32_t next_executable() { return ++executables_; }
 
  private:
+  /// The request, and before it the constants that the worker does not have.
+  void send(Verb verb, const Writer& request);
   adze_status exchange(adze_call* call, Verb verb, const Writer& request, const TakeResult& take);
   void listen(std::string_view line);
-  /// Why the worker ended, once its socket is closed.
-  std::string end_text();
+  /// What a call has logged, by level.
+  struct LogQuota {
+    std::array<std::uint32_t, 4> lines{};
+    bool is_exceeded = false;
+  };
+  /// Whether a line may be shown; says so once when no more are.
+  bool may_log(adze_call* call, Reader line, LogQuota& quota);
+  PluginError no_sign_of_life(std::int64_t patience_ms, const LogQuota& quota);
   std::string name() const;
 
   Component component_;
@@ -43,6 +54,7 @@ class RemoteComponent {
   std::mutex mutex_;
   std::string broken_;  ///< why no call can be made any more; "" so far
   std::uint32_t executables_ = 0, lines_ = 0;
+  std::set<std::uint64_t> kept_;  ///< ids of the constants that the worker has
   std::unique_ptr<WorkerProcess> process_;
 };
 

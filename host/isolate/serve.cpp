@@ -8,26 +8,16 @@
 #include <memory>
 
 #include "host/base/error.hpp"
-#include "host/isolate/faults.hpp"
+#include "host/isolate/kept_memory.hpp"
 #include "host/isolate/worker_call.hpp"
 #include "host/isolate/worker_services.hpp"
 
 namespace adze::host {
 namespace {
 
-/// A request, decoded, and all it points to.
-struct Request {
-  explicit Request(Message&& came) : message(std::move(came)), reader(message.reader()) {
-    watch_read_only(message.mapped());
-  }
-  Message message;
-  Reader reader;
-  Pool pool;
-};
-
 /// What compile() or load() made, with the graph that its later calls show.
 struct Made {
-  std::unique_ptr<Request> from;
+  std::unique_ptr<HeldMessage> from;
   const adze_graph* graph = nullptr;
   void* executable = nullptr;
 };
@@ -35,21 +25,24 @@ struct Made {
 class ComponentService {
  public:
   ComponentService(Channel& channel, const adze_component& component)
-      : link_(channel), component_(component) {}
+      : channel_(channel), link_(channel), component_(component) {}
 
   void serve() {
     while (std::optional<Message> message = link_.next_request()) {
       const Verb verb = message->verb();
-      auto request = std::make_unique<Request>(std::move(*message));
+      if (verb == Verb::keep) {
+        kept_.keep(message->reader(), channel_);
+        continue;
+      }
+      auto request = std::make_unique<HeldMessage>(std::move(*message), &kept_);
       Writer result;
       answer(verb, request, result);
-      watch_read_only({});
       link_.tell(Verb::returned, result);
     }
   }
 
  private:
-  using Kept = std::unique_ptr<Request>;
+  using Kept = std::unique_ptr<HeldMessage>;
 
   void answer(Verb verb, Kept& request, Writer& result) {
     switch (verb) {
@@ -80,50 +73,53 @@ class ComponentService {
     }
   }
 
-  void create(Request& request, Writer& result) {
-    const ReadCall read = read_call(request.reader, request.pool);
-    WorkerCall call(link_, read, WorkerCall::For::neither);
+  void create(HeldMessage& request, Writer& result) {
+    WorkerCall call(link_, read(request), WorkerCall::For::neither, request.pool);
+    request.seal();
     result.number(component_.create ? component_.create(call.get(), &self_) : ADZE_OK);
   }
 
-  void edit(Verb verb, Request& request, Writer& result) {
-    const ReadCall read = read_call(request.reader, request.pool);
-    WorkerCall call(link_, read, WorkerCall::For::edits);
+  void edit(Verb verb, HeldMessage& request, Writer& result) {
+    WorkerCall call(link_, read(request), WorkerCall::For::edits, request.pool);
+    request.seal();
     result.number(verb == Verb::prune ? component_.pruner->prune(self_, call.get())
                                       : component_.quantizer->quantize(self_, call.get()));
   }
 
-  void predict(Verb verb, Request& request, Writer& result) {
-    const ReadCall read = read_call(request.reader, request.pool);
-    WorkerCall call(link_, read, WorkerCall::For::reports);
-    if (verb == Verb::place) return result.number(component_.backend->place(self_, call.get()));
-    const std::uint32_t count = request.reader.count();
-    std::vector<const adze_what_if*> questions;
-    for (std::uint32_t i = 0; i < count; ++i) {
-      auto* question = request.pool.make<adze_what_if>();
-      question->struct_size = sizeof *question;
-      question->node = request.reader.number<std::uint32_t>();
-      question->sparsity = request.reader.number<double>();
-      question->input_channels = request.reader.number<std::uint32_t>();
-      question->output_channels = request.reader.number<std::uint32_t>();
-      questions.push_back(question);
+  void predict(Verb verb, HeldMessage& request, Writer& result) {
+    WorkerCall call(link_, read(request), WorkerCall::For::reports, request.pool);
+    if (verb == Verb::place) {
+      request.seal();
+      return result.number(component_.backend->place(self_, call.get()));
     }
+    std::uint32_t count = 0;
+    const auto read_question = [](Reader& from, Pool& pool) -> const adze_what_if* {
+      auto* question = pool.make<adze_what_if>();
+      question->struct_size = sizeof *question;
+      question->node = from.number<std::uint32_t>();
+      question->sparsity = from.number<double>();
+      question->input_channels = from.number<std::uint32_t>();
+      question->output_channels = from.number<std::uint32_t>();
+      return question;
+    };
+    const auto* questions = read_pointers(request.reader, request.pool, count, read_question);
     std::uint64_t answers = 0;
     const double* before = request.reader.array<double>(answers);
     std::vector<double> latency_ms(before, before + answers);
     latency_ms.resize(count);
-    result.number(component_.backend->estimate(self_, call.get(), questions.data(), count,
-                                               latency_ms.data()));
+    request.seal();
+    result.number(
+        component_.backend->estimate(self_, call.get(), questions, count, latency_ms.data()));
     result.array(latency_ms.data(), latency_ms.size());
   }
 
   void make(Verb verb, Kept& request, Writer& result) {
     Reader& from = request->reader;
-    const ReadCall read = read_call(from, request->pool);
-    WorkerCall call(link_, read, WorkerCall::For::reports);
+    WorkerCall call(link_, read(*request), WorkerCall::For::reports, request->pool);
     const auto id = from.number<std::uint32_t>();
-    Made made{.graph = read.call.graph};
+    Made made{.graph = call.get()->graph};
     adze_status status = ADZE_OK;
+    request->seal();
     if (verb == Verb::compile) {
       std::uint64_t extras = 0;
       adze_compile compile{};
@@ -143,24 +139,23 @@ class ComponentService {
     made_[id] = std::move(made);
   }
 
-  void use(Verb verb, Request& request, Writer& result) {
-    const ReadCall read = read_call(request.reader, request.pool);
+  void use(Verb verb, HeldMessage& request, Writer& result) {
+    const ReadCall shown = read(request);
     Made& made = made_.at(request.reader.number<std::uint32_t>());
-    WorkerCall call(link_, read, WorkerCall::For::reports);
-    if (read.graph == GraphSource::executable) call.show(made.graph);
+    WorkerCall call(link_, shown, WorkerCall::For::reports, request.pool);
+    if (shown.graph == GraphSource::executable) call.show(made.graph);
+    std::uint32_t count = 0;
+    const adze_tensor* const* inputs = nullptr;
+    if (verb == Verb::run) inputs = read_pointers(request.reader, request.pool, count, read_tensor);
+    request.seal();
     if (verb == Verb::profile)
       return result.number(component_.backend->profile(made.executable, call.get()));
     if (verb == Verb::artifacts)
       return result.number(component_.backend->artifacts(made.executable, call.get()));
-    const std::uint32_t count = request.reader.count();
-    std::vector<const adze_tensor*> inputs;
-    for (std::uint32_t i = 0; i < count; ++i)
-      inputs.push_back(read_tensor(request.reader, request.pool));
-    result.number(component_.backend->run(made.executable, call.get(),
-                                          inputs.empty() ? nullptr : inputs.data(), count));
+    result.number(component_.backend->run(made.executable, call.get(), inputs, count));
   }
 
-  void release(Request& request, Writer& result) {
+  void release(HeldMessage& request, Writer& result) {
     const auto found = made_.find(request.reader.number<std::uint32_t>());
     if (found != made_.end()) {
       component_.backend->release(found->second.executable);
@@ -169,7 +164,16 @@ class ComponentService {
     result.number<adze_status>(ADZE_OK);
   }
 
+  /// What every request begins with. The constants of a graph live as long as the request.
+  ReadCall read(HeldMessage& request) {
+    ReadCall read = read_call(request.reader, request.pool);
+    if (read.graph == GraphSource::here) request.constants = kept_.settle();
+    return read;
+  }
+
+  Channel& channel_;
   WorkerLink link_;
+  KeptMemory kept_;
   const adze_component& component_;
   void* self_ = nullptr;
   std::map<std::uint32_t, Made> made_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "host/base/error.hpp"
+#include "host/isolate/shared_constants.hpp"
 
 namespace adze::host {
 namespace {
@@ -33,11 +34,8 @@ void write_texts(Writer& to, const char* const* texts, std::uint64_t count) {
 }
 
 const char* const* read_texts(Reader& from, Pool& pool) {
-  const std::uint32_t count = from.count();
-  if (!count) return nullptr;
-  auto** texts = pool.make<const char*>(count);
-  for (std::uint32_t i = 0; i < count; ++i) texts[i] = from.text();
-  return texts;
+  std::uint32_t count = 0;
+  return read_pointers(from, pool, count, [](Reader& each, Pool&) { return each.text(); });
 }
 
 void write_property(Writer& to, const adze_property& property) {
@@ -70,7 +68,7 @@ const adze_property* read_property(Reader& from, Pool& pool) {
   return property;
 }
 
-void write_value(Writer& to, const adze_value& value) {
+void write_value(Writer& to, const adze_value& value, const SharedConstants* constants) {
   to.number(value.flags);
   to.number(value.rank);
   to.number(value.batch_axis);
@@ -80,7 +78,7 @@ void write_value(Writer& to, const adze_value& value) {
   to.text(value.name);
   to.array(value.shape, value.rank > 0 ? static_cast<std::uint64_t>(value.rank) : 0);
   to.array(value.consumers, value.consumer_count);
-  write_tensor(to, value.constant);
+  write_tensor(to, value.constant, constants ? constants->find(value.constant) : nullptr);
   to.blob(value.keep, value.keep ? element_count(value.constant) : 0);
   write_quant(to, value.quant);
 }
@@ -133,7 +131,7 @@ const adze_node* read_node(Reader& from, Pool& pool) {
 
 }  // namespace
 
-void write_tensor(Writer& to, const adze_tensor* tensor) {
+void write_tensor(Writer& to, const adze_tensor* tensor, std::shared_ptr<const SharedFile> file) {
   to.number<std::uint8_t>(tensor != nullptr);
   if (!tensor) return;
   to.number(tensor->device_type);
@@ -146,6 +144,7 @@ void write_tensor(Writer& to, const adze_tensor* tensor) {
   to.array(tensor->shape, possible ? static_cast<std::uint64_t>(tensor->ndim) : 0);
   to.array(tensor->strides,
            possible && tensor->strides ? static_cast<std::uint64_t>(tensor->ndim) : 0);
+  if (file) return to.blob(std::move(file));
   const std::uint64_t size = possible || tensor->ndim == 0 ? data_bytes(*tensor) : 0;
   to.blob(size ? static_cast<const std::byte*>(tensor->data) + tensor->byte_offset : nullptr, size);
 }
@@ -178,11 +177,7 @@ void write_properties(Writer& to, const adze_property* const* properties, std::u
 }
 
 const adze_property* const* read_properties(Reader& from, Pool& pool, std::uint64_t& count) {
-  count = from.count();
-  if (!count) return nullptr;
-  auto** properties = pool.make<const adze_property*>(count);
-  for (std::uint64_t i = 0; i < count; ++i) properties[i] = read_property(from, pool);
-  return properties;
+  return read_pointers(from, pool, count, read_property);
 }
 
 void write_quant(Writer& to, const adze_quant* quant, bool with_scales) {
@@ -219,9 +214,10 @@ const adze_quant* read_quant(Reader& from, Pool& pool) {
   return quant;
 }
 
-void write_graph(Writer& to, const adze_graph& graph) {
+void write_graph(Writer& to, const adze_graph& graph, const SharedConstants* constants) {
   to.number(graph.value_count);
-  for (std::uint32_t i = 0; i < graph.value_count; ++i) write_value(to, *graph.values[i]);
+  for (std::uint32_t i = 0; i < graph.value_count; ++i)
+    write_value(to, *graph.values[i], constants);
   to.number(graph.node_count);
   for (std::uint32_t i = 0; i < graph.node_count; ++i) write_node(to, *graph.nodes[i]);
   to.array(graph.inputs, graph.input_count);
@@ -232,14 +228,8 @@ void write_graph(Writer& to, const adze_graph& graph) {
 const adze_graph* read_graph(Reader& from, Pool& pool) {
   auto* graph = pool.make<adze_graph>();
   graph->struct_size = sizeof *graph;
-  graph->value_count = from.count();
-  auto** values = pool.make<const adze_value*>(graph->value_count);
-  for (std::uint32_t i = 0; i < graph->value_count; ++i) values[i] = read_value(from, pool);
-  graph->node_count = from.count();
-  auto** nodes = pool.make<const adze_node*>(graph->node_count);
-  for (std::uint32_t i = 0; i < graph->node_count; ++i) nodes[i] = read_node(from, pool);
-  graph->values = graph->value_count ? values : nullptr;
-  graph->nodes = graph->node_count ? nodes : nullptr;
+  graph->values = read_pointers(from, pool, graph->value_count, read_value);
+  graph->nodes = read_pointers(from, pool, graph->node_count, read_node);
   const auto indices = [&](const std::uint32_t*& to, std::uint32_t& many) {
     std::uint64_t count = 0;
     to = from.array<std::uint32_t>(count);

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "host/base/error.hpp"
+#include "host/isolate/shared_constants.hpp"
 
 namespace adze::host {
 namespace {
@@ -19,6 +20,9 @@ static_assert(sizeof(Preamble) == 64);
 
 constexpr std::size_t kMostInline = 256u << 10;
 constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 40;
+
+/// In the place of an offset: the number of a blob that came before.
+constexpr std::uint64_t kKept = std::uint64_t{1} << 63;
 
 constexpr std::size_t aligned(std::size_t size) { return (size + 63) / 64 * 64; }
 
@@ -42,6 +46,12 @@ void Writer::blob(const void* data, std::uint64_t size) {
   if (!size) return;
   blobs_.push_back({blob_bytes_, {static_cast<const std::byte*>(data), size}});
   blob_bytes_ = aligned(blob_bytes_ + size);
+}
+
+void Writer::blob(std::shared_ptr<const SharedFile> file) {
+  number<std::uint64_t>(kKept | file->id);
+  number<std::uint64_t>(file->shown_bytes);
+  files_.push_back(std::move(file));
 }
 
 void Reader::refuse() {
@@ -71,6 +81,7 @@ std::uint32_t Reader::count() {
 
 std::span<const std::byte> Reader::blob() {
   const auto offset = number<std::uint64_t>(), size = number<std::uint64_t>();
+  if ((offset & kKept) && kept_) return kept_->find(offset & ~kKept, size);
   if (offset > blobs_.size() || size > blobs_.size() - offset) refuse();
   return blobs_.subspan(offset, size);
 }
@@ -99,7 +110,21 @@ std::span<const std::byte> Message::mapped() const {
   return shared_ ? shared_->bytes() : std::span<const std::byte>();
 }
 
-void send_message(Channel& channel, Verb verb, const Writer& contents, Deadline deadline) {
+Message& Message::settled_in(ProtectedMemory& memory) {
+  if (shared_ || payload_.empty()) return *this;
+  auto* moved = static_cast<std::byte*>(memory.take(payload_.size()));
+  std::ranges::copy(payload_, moved);
+  const auto at = [&](std::span<const std::byte> part) {
+    return std::span<const std::byte>(moved + (part.data() - payload_.data()), part.size());
+  };
+  head_ = at(head_);
+  blobs_ = at(blobs_);
+  payload_.clear();
+  return *this;
+}
+
+void send_message(Channel& channel, Verb verb, const Writer& contents, Deadline deadline,
+                  const OwnedFd* beside) {
   Preamble preamble{.verb = static_cast<std::uint32_t>(verb),
                     .head_bytes = contents.head_.size(),
                     .blob_bytes = contents.blob_bytes_};
@@ -121,7 +146,8 @@ void send_message(Channel& channel, Verb verb, const Writer& contents, Deadline 
     for (const SharedPart& blob : contents.blobs_)
       std::ranges::copy(blob.bytes, to + blobs_at + blob.offset);
   }
-  channel.send(frame, descriptors, deadline);
+  channel.send(frame, beside ? std::span(beside, 1) : std::span<const OwnedFd>(descriptors),
+               deadline);
 }
 
 }  // namespace adze::host

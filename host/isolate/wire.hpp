@@ -15,6 +15,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "host/base/protected_memory.hpp"
 #include "host/worker/channel.hpp"
 #include "host/worker/shared_buffer.hpp"
 
@@ -34,6 +35,8 @@ enum class Verb : std::uint32_t {
   profile,
   artifacts,
   release,
+  // host to worker, without an answer: a constant that later messages name by number
+  keep = 31,
   // worker to host: that function returned
   returned = 32,
   // worker to host, without an answer
@@ -64,6 +67,8 @@ enum class Verb : std::uint32_t {
   answer = 128
 };
 
+struct SharedFile;
+
 class Writer {
  public:
   template <class T>
@@ -82,24 +87,40 @@ class Writer {
   }
   /// `size` bytes that must stay as they are until the message is sent.
   void blob(const void* data, std::uint64_t size);
+  /// A blob that the reader has, or is sent before this message.
+  void blob(std::shared_ptr<const SharedFile> file);
   /// However small, the message goes to memory that the reader cannot write to.
   void make_read_only() { read_only_ = true; }
+  /// The reader forgets the files that are not in this message.
+  void show_graph() { shows_graph_ = true; }
+  bool shows_graph() const { return shows_graph_; }
+  const std::vector<std::shared_ptr<const SharedFile>>& files() const { return files_; }
 
  private:
-  friend void send_message(Channel&, Verb, const Writer&, Deadline);
+  friend void send_message(Channel&, Verb, const Writer&, Deadline, const OwnedFd*);
   void raw(const void* data, std::size_t size);
 
   std::vector<std::byte> head_;
   std::vector<SharedPart> blobs_;  ///< offsets behind the head
   std::size_t blob_bytes_ = 0;
-  bool read_only_ = false;
+  std::vector<std::shared_ptr<const SharedFile>> files_;
+  bool read_only_ = false, shows_graph_ = false;
+};
+
+/// Blobs that came before the message that names them.
+class KeptBlobs {
+ public:
+  virtual ~KeptBlobs() = default;
+  /// Errors: DATA_LOSS when there is none of this size.
+  virtual std::span<const std::byte> find(std::uint64_t id, std::uint64_t size) = 0;
 };
 
 /// Every read is checked against the end. Errors: DATA_LOSS.
 class Reader {
  public:
-  Reader(std::span<const std::byte> head, std::span<const std::byte> blobs)
-      : head_(head), blobs_(blobs) {}
+  Reader(std::span<const std::byte> head, std::span<const std::byte> blobs,
+         KeptBlobs* kept = nullptr)
+      : head_(head), blobs_(blobs), kept_(kept) {}
 
   template <class T>
   T number() requires(std::is_arithmetic_v<T>) {
@@ -126,6 +147,7 @@ class Reader {
   const std::byte* take(std::size_t size);
 
   std::span<const std::byte> head_, blobs_;
+  KeptBlobs* kept_;
   std::size_t at_ = 0;
 };
 
@@ -135,9 +157,11 @@ class Message {
   /// Errors: DATA_LOSS for a frame that is no message.
   Message(Frame&& frame, Channel& channel);
   Verb verb() const { return verb_; }
-  Reader reader() const { return {head_, blobs_}; }
+  Reader reader(KeptBlobs* kept = nullptr) const { return {head_, blobs_, kept}; }
   /// The mapped part; empty for a small message.
   std::span<const std::byte> mapped() const;
+  /// Moves what is not mapped to `memory`.
+  Message& settled_in(ProtectedMemory& memory);
 
  private:
   Verb verb_{};
@@ -148,21 +172,26 @@ class Message {
 
 /// A message is sent by then unless the other side is stopped: it reads whenever it waits.
 inline constexpr std::int64_t kSendMs = 60'000;
-/// Errors: as Channel::send, RESOURCE_EXHAUSTED.
-void send_message(Channel& channel, Verb verb, const Writer& contents, Deadline deadline);
+/// `beside`: a file that goes along with a small message. Errors: as Channel::send,
+/// RESOURCE_EXHAUSTED.
+void send_message(Channel& channel, Verb verb, const Writer& contents, Deadline deadline,
+                  const OwnedFd* beside = nullptr);
 
-/// Zeroed structs and arrays that live as long as the pool.
+/// Zeroed structs and arrays that live as long as the pool, or as the memory it takes them from.
 class Pool {
  public:
+  explicit Pool(ProtectedMemory* memory = nullptr) : memory_(memory) {}
   template <class T>
   T* make(std::size_t count = 1) {
     static_assert(std::is_trivially_copyable_v<T> && alignof(T) <= 8);
+    if (memory_) return static_cast<T*>(memory_->take(count * sizeof(T)));
     const std::size_t words = (count * sizeof(T) + 7) / 8;
     return reinterpret_cast<T*>(
         blocks_.emplace_back(std::make_unique<std::uint64_t[]>(words ? words : 1)).get());
   }
 
  private:
+  ProtectedMemory* memory_;
   std::deque<std::unique_ptr<std::uint64_t[]>> blocks_;
 };
 

@@ -54,12 +54,15 @@ struct WorkerThunks {
                                        progress,          fail,           get_extension};
 };
 
-WorkerCall::WorkerCall(WorkerLink& link, const ReadCall& read, For what)
-    : link_(link), services_(std::make_unique<WorkerServices>(read)), call_(read.call) {
-  call_.host = &WorkerThunks::kTable;
-  call_.edit = what == For::edits ? worker_edits() : nullptr;
-  call_.report = what == For::reports ? worker_reports() : nullptr;
-  call_.impl = this;
+WorkerCall::WorkerCall(WorkerLink& link, const ReadCall& read, For what, Pool& pool)
+    : link_(link),
+      services_(std::make_unique<WorkerServices>(read)),
+      call_(pool.make<adze_call>()) {
+  *call_ = read.call;
+  call_->host = &WorkerThunks::kTable;
+  call_->edit = what == For::edits ? worker_edits() : nullptr;
+  call_->report = what == For::reports ? worker_reports() : nullptr;
+  call_->impl = this;
 }
 
 WorkerCall::~WorkerCall() = default;

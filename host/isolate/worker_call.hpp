@@ -20,13 +20,14 @@ class WorkerServices;
 class WorkerCall {
  public:
   enum class For { edits, reports, neither };
-  WorkerCall(WorkerLink& link, const ReadCall& read, For what);
+  /// The struct that the component sees is made in `pool`.
+  WorkerCall(WorkerLink& link, const ReadCall& read, For what, Pool& pool);
   ~WorkerCall();
   WorkerCall(const WorkerCall&) = delete;
   WorkerCall& operator=(const WorkerCall&) = delete;
 
-  adze_call* get() { return &call_; }
-  void show(const adze_graph* graph) { call_.graph = graph; }
+  adze_call* get() { return call_; }
+  void show(const adze_graph* graph) { call_->graph = graph; }
   static WorkerCall& of(adze_call* call) { return *static_cast<WorkerCall*>(call->impl); }
 
   WorkerLink& link() { return link_; }
@@ -40,7 +41,7 @@ class WorkerCall {
   friend struct WorkerThunks;
   WorkerLink& link_;
   std::unique_ptr<WorkerServices> services_;
-  adze_call call_;
+  adze_call* call_;
   std::atomic<std::int32_t> stopped_ = 0;
   std::atomic<std::int64_t> next_progress_ns_ = 0;
 };

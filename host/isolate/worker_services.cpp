@@ -43,8 +43,7 @@ adze_status collect_thunk(adze_call* call, const adze_stat_request* requests, st
       question.number(request.bins);
     }
     auto& all = self.services().statistics;
-    WorkerServices::Statistics& made = all.emplace_back(WorkerServices::Statistics{
-        .answer = Answer(self.link().ask(Verb::collect, question)), .live = {}, .handles = {}});
+    WorkerServices::Statistics& made = all.emplace_back(self.link().ask(Verb::collect, question));
     Reader& from = made.answer.reader;
     const auto status = from.number<adze_status>();
     for (std::uint64_t i = 0; status == ADZE_OK && sent && i < count; ++i) {
@@ -58,6 +57,7 @@ adze_status collect_thunk(adze_call* call, const adze_stat_request* requests, st
       made.live.push_back(stat);
       out[i] = stat;
     }
+    made.answer.seal();
     if (made.live.empty()) all.pop_back();
     return status;
   });
@@ -134,15 +134,25 @@ adze_status batch_thunk(adze_call* call, std::uint32_t split, std::uint32_t batc
     auto* shown = kept->pool.make<adze_batch>();
     shown->struct_size = sizeof *shown;
     shown->sample_count = from.number<std::uint64_t>();
-    shown->input_count = from.count();
-    auto** inputs = kept->pool.make<const adze_tensor*>(shown->input_count);
-    for (std::uint32_t i = 0; i < shown->input_count; ++i)
-      inputs[i] = read_tensor(from, kept->pool);
-    shown->inputs = shown->input_count ? inputs : nullptr;
+    shown->inputs = read_pointers(from, kept->pool, shown->input_count, read_tensor);
     shown->labels = read_tensor(from, kept->pool);
+    kept->seal();
     *out = shown;
     return status;
   });
+}
+
+const adze_member* read_member(Reader& from, Pool& pool) {
+  auto* member = pool.make<adze_member>();
+  std::uint64_t count = 0;
+  member->struct_size = sizeof *member;
+  member->role = from.number<std::uint32_t>();
+  member->value = from.number<std::uint32_t>();
+  member->node = from.number<std::uint32_t>();
+  member->axis = from.number<std::uint32_t>();
+  member->span = from.number<std::uint32_t>();
+  member->indices = from.array<std::uint32_t>(count);
+  return member;
 }
 
 const adze_group* read_group(Reader& from, Pool& pool) {
@@ -150,21 +160,7 @@ const adze_group* read_group(Reader& from, Pool& pool) {
   group->struct_size = sizeof *group;
   group->channel_count = from.number<std::uint32_t>();
   group->multiple = from.number<std::uint32_t>();
-  group->member_count = from.count();
-  auto** members = pool.make<const adze_member*>(group->member_count);
-  for (std::uint32_t i = 0; i < group->member_count; ++i) {
-    auto* member = pool.make<adze_member>();
-    std::uint64_t count = 0;
-    member->struct_size = sizeof *member;
-    member->role = from.number<std::uint32_t>();
-    member->value = from.number<std::uint32_t>();
-    member->node = from.number<std::uint32_t>();
-    member->axis = from.number<std::uint32_t>();
-    member->span = from.number<std::uint32_t>();
-    member->indices = from.array<std::uint32_t>(count);
-    members[i] = member;
-  }
-  group->members = group->member_count ? members : nullptr;
+  group->members = read_pointers(from, pool, group->member_count, read_member);
   return group;
 }
 
@@ -173,19 +169,19 @@ adze_status groups_thunk(adze_call* call, std::uint64_t* out_count,
   return linked(call, [&](WorkerCall& self) {
     // The groups of the graph as shown do not change within a call.
     auto& kept = self.services().groups;
-    if (!kept) kept.emplace(self.link().ask(Verb::groups, {}));
-    Reader from = kept->message.reader();
-    const auto status = from.number<adze_status>();
-    if (status != ADZE_OK) {
-      kept.reset();
-      return status;
+    if (!kept) {
+      kept.emplace(self.link().ask(Verb::groups, {}));
+      HeldMessage& answer = kept->answer;
+      if (const auto status = answer.reader.number<adze_status>(); status != ADZE_OK) {
+        kept.reset();
+        return status;
+      }
+      kept->shown = read_pointers(answer.reader, answer.pool, kept->count, read_group);
+      answer.seal();
     }
-    const std::uint32_t count = from.count();
-    auto** shown = kept->pool.make<const adze_group*>(count);
-    for (std::uint32_t i = 0; i < count; ++i) shown[i] = read_group(from, kept->pool);
-    if (out_count) *out_count = count;
-    if (out) *out = count ? shown : nullptr;
-    return status;
+    if (out_count) *out_count = kept->count;
+    if (out) *out = kept->shown;
+    return adze_status{ADZE_OK};
   });
 }
 
@@ -193,8 +189,11 @@ adze_status onnx_bytes_thunk(adze_call* call, const std::uint8_t** out_data,
                              std::uint64_t* out_size) noexcept {
   return linked(call, [&](WorkerCall& self) {
     auto& kept = self.services().onnx_bytes;
-    if (!kept) kept.emplace(self.link().ask(Verb::onnx_bytes, {}));
-    Reader from = kept->message.reader();
+    if (!kept) {
+      kept.emplace(self.link().ask(Verb::onnx_bytes, {}));
+      kept->seal();
+    }
+    Reader from = kept->reader;
     const auto status = from.number<adze_status>();
     if (status != ADZE_OK) {
       kept.reset();

@@ -8,16 +8,9 @@
 
 #include "host/abi/parallel.hpp"
 #include "host/isolate/call_codec.hpp"
+#include "host/isolate/kept_memory.hpp"
 
 namespace adze::host {
-
-/// An answer with what it was decoded to.
-struct Answer {
-  explicit Answer(Message&& came) : message(std::move(came)), reader(message.reader()) {}
-  Message message;
-  Reader reader;
-  Pool pool;
-};
 
 /// The tables that get_extension() gives, and what their functions keep until the call ends.
 class WorkerServices {
@@ -27,12 +20,20 @@ class WorkerServices {
   const void* find(const char* id) const;
 
   struct Statistics {
-    Answer answer;
+    explicit Statistics(Message&& came) : answer(std::move(came)) {}
+    HeldMessage answer;
     std::vector<const adze_stat*> live;  ///< not released
     std::vector<std::uint64_t> handles;  ///< of the host, for each in `live`
   };
+  struct Groups {
+    explicit Groups(Message&& came) : answer(std::move(came)) {}
+    HeldMessage answer;
+    std::uint32_t count = 0;
+    const adze_group* const* shown = nullptr;
+  };
   std::list<Statistics> statistics;
-  std::optional<Answer> batch, groups, onnx_bytes;
+  std::optional<Groups> groups;
+  std::optional<HeldMessage> batch, onnx_bytes;
   ThreadPool threads;
   std::atomic_flag threads_are_busy;
 

@@ -108,7 +108,9 @@ bool Channel::read_some() {
 std::optional<Frame> Channel::receive_before(Deadline deadline) {
   for (;;) {
     if (auto frame = decoder_.next()) return frame;
-    if (!read_some() && !wait_for(fd(), POLLIN, deadline)) return std::nullopt;
+    // Whoever waits for an answer waits: to look first would be one more system call.
+    if (!wait_for(fd(), POLLIN, deadline)) return std::nullopt;
+    read_some();
   }
 }
 

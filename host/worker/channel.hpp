@@ -26,6 +26,10 @@ class Channel {
   void send(const Frame& frame, std::span<const OwnedFd> descriptors, Deadline deadline);
   /// nullopt when no whole frame came in time. Errors: ChannelClosed, FrameError.
   std::optional<Frame> receive_before(Deadline deadline);
+  /// The two halves of receive_before(), for whoever waits for more than this socket: a frame that
+  /// has come, and reading what the socket has now. Errors: as receive_before().
+  std::optional<Frame> next() { return decoder_.next(); }
+  void read_now() { read_some(); }
   /// The next `count` descriptors that came with frames. Errors: DATA_LOSS when there are fewer.
   std::vector<OwnedFd> take_descriptors(std::size_t count);
   int fd() const { return socket_.get(); }

@@ -24,6 +24,9 @@ class SharedBuffer {
  public:
   /// Errors: DATA_LOSS when `fd` is no memfd with all seals or has not exactly `expected_bytes`.
   SharedBuffer(OwnedFd fd, std::size_t expected_bytes);
+  /// `shown_bytes` of the same file again and again; its size must be one of whole pages when it is
+  /// shown more than once. Pages are mapped when they are read. Errors: as above.
+  SharedBuffer(OwnedFd fd, std::size_t file_bytes, std::size_t shown_bytes);
   ~SharedBuffer();
   SharedBuffer(SharedBuffer&& other) noexcept;
   SharedBuffer& operator=(SharedBuffer&&) = delete;
@@ -31,7 +34,7 @@ class SharedBuffer {
 
  private:
   const std::byte* data_ = nullptr;
-  std::size_t size_ = 0;
+  std::size_t size_ = 0, mapped_ = 0;
 };
 
 }  // namespace adze::host

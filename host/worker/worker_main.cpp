@@ -30,6 +30,17 @@ Component find_component(const LoadedPlugin& plugin, const std::string& id) {
                                   "'" + did_you_mean(id, ids));
 }
 
+/// The exit code; whoever started a worker for a foreign plugin is told the reason in a note.
+int ended_by(const Error& error, const std::string& mode) {
+  if (mode == "bundle")
+    std::fprintf(stderr, "adze-worker: %s\n", error.what());
+  else if (error.exit() == Exit::rig)
+    end_of_link(error.what());
+  else
+    give_up(error);
+  return static_cast<int>(error.exit());
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -74,10 +85,10 @@ int main(int argc, char** argv) {
     service.serve();
     return 0;
   } catch (const Error& error) {
-    std::fprintf(stderr, "adze-worker: %s\n", error.what());
-    return static_cast<int>(error.exit());
+    return ended_by(error, mode);
+  } catch (const std::bad_alloc&) {
+    return ended_by(Error(ADZE_RESOURCE_EXHAUSTED, "out of memory"), mode);
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "adze-worker: %s\n", error.what());
-    return static_cast<int>(Exit::internal);
+    return ended_by(Error(ADZE_INTERNAL, error.what()), mode);
   }
 }

@@ -141,6 +141,23 @@ TEST_F(CopyOf, device_lanes_rank_and_type_are_checked) {
   EXPECT_EQ(refusal(), ADZE_OUT_OF_RANGE);
 }
 
+TEST(Attachment, belongs_to_the_contents_and_goes_when_they_change) {
+  Tensor first(DType::f32, {2});
+  EXPECT_EQ(first.attachment(), nullptr);
+  const auto made = std::make_shared<const int>(5);
+  first.attach(made);
+  Tensor second = first;
+  EXPECT_EQ(second.attachment(), made);
+  EXPECT_EQ(second.reshaped({1, 2}).attachment(), made);
+  second.mutate<float>()[0] = 1;
+  EXPECT_EQ(second.attachment(), nullptr);
+  EXPECT_EQ(first.attachment(), made);
+  first.mutate<float>()[0] = 1;  // in place: nobody shares it any more
+  EXPECT_EQ(first.attachment(), nullptr);
+  EXPECT_EQ(made.use_count(), 1);
+  EXPECT_EQ(Tensor().attachment(), nullptr);
+}
+
 TEST(DTypes, codes_lead_back_to_the_type) {
   for (int i = 0; i <= static_cast<int>(DType::boolean); ++i) {
     const auto dtype = static_cast<DType>(i);

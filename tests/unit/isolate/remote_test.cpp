@@ -6,6 +6,7 @@
 #include "host/base/error.hpp"
 #include "host/base/file.hpp"
 #include "host/base/hash.hpp"
+#include "host/isolate/shared_constants.hpp"
 #include "tests/unit/isolate/isolated.hpp"
 #include "tests/unit/isolate/services.hpp"
 
@@ -40,7 +41,7 @@ struct Ran {
   std::vector<std::string> edits;
 };
 
-Ran run(const Component& component, bool fail) {
+Ran run(const Component& component, bool fail, const Graph& graph = graph_with_everything()) {
   static const Target target("rzv2h", {{"clock.mhz", 1.5},
                                        {"engines", std::vector<std::string>{"DRP-AI", "CPU"}},
                                        {"sparse", true}});
@@ -50,7 +51,7 @@ Ran run(const Component& component, bool fail) {
   Ran ran;
   try {
     const EditList edits = run_edit_component(
-        component, settings, graph_with_everything(), {0, 1},
+        component, settings, graph, {0, 1},
         {.threads = 3, .seed = 42, .target = &target, .progress = {}}, services.all());
     for (const Edit& edit : edits.edits())
       ran.edits.push_back(std::to_string(static_cast<int>(edit.kind)) + " " +
@@ -76,6 +77,72 @@ TEST(RemoteComponent, asks_for_the_same_edits_as_in_this_process) {
   const test::Isolated isolated("probe");
   const Ran there = run(isolated.component(), false);
   EXPECT_EQ(there.edits, here.edits) << there.account;
+}
+
+/// Constants that no message carries: a large one, and one whose elements are all the same.
+Graph graph_with_large_constants() {
+  Graph graph = test::two_gemms();
+  std::vector<float> elements(70000);
+  for (std::size_t i = 0; i < elements.size(); ++i) elements[i] = static_cast<float>(i);
+  graph.values[1].constant = Tensor(DType::f32, {35000, 2}, std::span<const float>(elements));
+  graph.values[1].shape = Shape{35000, 2};
+  graph.values[4].constant = Tensor::uniform(DType::f32, {2, 100001}, 1.5);
+  graph.values[4].shape = Shape{2, 100001};
+  return graph;
+}
+
+TEST(RemoteComponent, large_constants_are_seen_the_same_first_again_and_after_they_change) {
+  Graph graph = graph_with_large_constants();
+  const test::Isolated isolated("probe");
+  const std::string before = run(test::component("probe"), true, graph).account;
+  EXPECT_EQ(run(isolated.component(), true, graph).account, before);
+  EXPECT_EQ(run(isolated.component(), true, graph).account, before);
+  graph.values[1].constant->mutate<float>()[69999] = -1;
+  const std::string after = run(test::component("probe"), true, graph).account;
+  EXPECT_NE(after, before);
+  EXPECT_EQ(run(isolated.component(), true, graph).account, after);
+}
+
+class Shown {
+ public:
+  Shown(const Component& component, const Graph& graph) : call_(component, {}, {}), view_(graph) {
+    call_.show(view_);
+  }
+  std::shared_ptr<const SharedFile> file(std::size_t value) {
+    return SharedConstants(call_.get()).find(view_.graph()->values[value]->constant);
+  }
+
+ private:
+  Call call_;
+  View view_;
+};
+
+TEST(SharedConstants, a_constant_is_copied_once_and_again_only_when_it_changed) {
+  Graph graph = graph_with_large_constants();
+  const Component component = test::component("toy_backend");
+  const std::uint64_t id = Shown(component, graph).file(1)->id;
+  EXPECT_EQ(Shown(component, graph).file(1)->id, id);
+  const Graph copy = graph;
+  EXPECT_EQ(Shown(component, copy).file(1)->id, id);
+  graph.values[1].constant->mutate<float>()[0] = 7;
+  EXPECT_NE(Shown(component, graph).file(1)->id, id);
+  EXPECT_EQ(Shown(component, copy).file(1)->id, id);
+}
+
+TEST(SharedConstants, one_that_is_changed_in_place_is_copied_again) {
+  Graph graph = graph_with_large_constants();
+  const Component component = test::component("toy_backend");
+  const auto file = Shown(component, graph).file(1);
+  graph.values[1].constant->mutate<float>()[0] = 7;
+  EXPECT_NE(Shown(component, graph).file(1)->id, file->id);
+}
+
+TEST(SharedConstants, small_ones_have_no_file_and_uniform_ones_a_small_one) {
+  const Graph graph = graph_with_large_constants();
+  Shown shown(test::component("toy_backend"), graph);
+  EXPECT_EQ(shown.file(2), nullptr);
+  EXPECT_EQ(shown.file(4)->shown_bytes, 800008u);
+  EXPECT_EQ(shown.file(4)->file_bytes, 65536u);
 }
 
 TEST(RemoteComponent, a_released_statistic_is_released_in_the_host) {
@@ -128,6 +195,12 @@ TEST(RemoteBackend, places_estimates_compiles_runs_profiles_and_gives_its_files)
   LoadedExecutable loaded(toy, {}, signature_of(graph), folder.path(), {},
                           {.batch = 1, .node_names = node_names_of(graph), .label = "toy"});
   EXPECT_THAT(loaded.run(samples(1)).front().tensor.as<float>(), ElementsAre(2, 3));
+}
+
+TEST(RemoteComponent, a_limit_below_what_a_worker_needs_is_not_the_plugins_fault) {
+  const test::Isolated isolated("probe", {.memory_mb = 1});
+  EXPECT_THAT(run(isolated.component(), true).account,
+              HasSubstr("the memory limit of 1 MB is below the 256 MB that a worker needs"));
 }
 
 TEST(RemoteBackend, a_large_batch_travels_as_well_as_a_small_one) {

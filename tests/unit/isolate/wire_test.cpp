@@ -7,6 +7,9 @@
 
 #include "host/abi/view.hpp"
 #include "host/base/error.hpp"
+#include "host/isolate/faults.hpp"
+#include "host/isolate/kept_memory.hpp"
+#include "host/isolate/shared_constants.hpp"
 #include "host/isolate/view_codec.hpp"
 #include "tests/bad_plugins/graphs.hpp"
 
@@ -68,6 +71,40 @@ TEST_F(Wire, memory_that_is_not_sealed_is_refused) {
   ours.send({.type = FrameType::request, .payload = {}}, open, after_ms(1000));
   theirs.receive_before(after_ms(1000));
   EXPECT_THROW(Message(std::move(frame), theirs), Error);
+}
+
+TEST_F(Wire, a_constant_that_came_before_is_found_by_its_number_and_forgotten_when_not_shown) {
+  const std::vector<std::byte> bytes(100000, std::byte{7});
+  const auto file = std::make_shared<SharedFile>(SharedFile{share(bytes), 5, 100000, 100000});
+  Writer keep, use;
+  keep.number(file->id);
+  keep.number<std::uint64_t>(file->file_bytes);
+  keep.number<std::uint64_t>(file->shown_bytes);
+  use.blob(file);
+  KeptMemory kept;
+  const Message unknown = sent(use);
+  EXPECT_THROW(unknown.reader(&kept).blob(), Error);
+  EXPECT_THROW(unknown.reader().blob(), Error);
+  send_message(ours, Verb::keep, keep, after_ms(1000), &file->fd);
+  kept.keep(Message(*theirs.receive_before(after_ms(1000)), theirs).reader(), theirs);
+  EXPECT_TRUE(std::ranges::equal(unknown.reader(&kept).blob(), bytes));
+  const auto held = kept.settle();
+  EXPECT_EQ(held.size(), 1u);
+  EXPECT_EQ(watched_at(reinterpret_cast<std::uintptr_t>(held[0]->buffer.bytes().data())),
+            std::string_view(kShownReadOnly));
+  EXPECT_TRUE(kept.settle().empty());
+  EXPECT_THROW(unknown.reader(&kept).blob(), Error);
+  EXPECT_EQ(held[0]->buffer.bytes().size(), bytes.size());
+}
+
+TEST_F(Wire, a_block_is_shown_as_often_as_its_number_of_bytes_asks) {
+  const std::vector<std::byte> block(65536, std::byte{3});
+  const SharedBuffer shown(share(block), block.size(), 150001);
+  EXPECT_EQ(shown.bytes().size(), 150001u);
+  EXPECT_TRUE(std::ranges::all_of(shown.bytes(), [](std::byte b) { return b == std::byte{3}; }));
+  const std::span<const std::byte> part(block.data(), 100);
+  EXPECT_THROW(SharedBuffer(share(part), 100, 150), Error);
+  EXPECT_THROW(SharedBuffer(share({}), 0, 150), Error);
 }
 
 /// A graph's bytes, cut off or changed anywhere, are read or refused, and never read beyond.

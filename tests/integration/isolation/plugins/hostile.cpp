@@ -14,10 +14,11 @@ namespace {
 
 constexpr int kSocket = 3;  // where adze-worker has its end of the socket
 
-const char* const kFaults[] = {"none",     "segfault",   "abort",     "loop",  "allocate",
-                               "malloc",   "write_view", "exit",      "_exit", "overflow",
-                               "close",    "garbage",    "exception", "kill",  "print_loop",
-                               "bad_edit", "fork",       "forged",    nullptr};
+const char* const kFaults[] = {
+    "none",       "segfault",  "abort",    "loop",      "allocate",    "malloc",     "write_view",
+    "exit",       "_exit",     "overflow", "close",     "garbage",     "exception",  "kill",
+    "print_loop", "bad_edit",  "fork",     "forged",    "write_graph", "write_node", "write_name",
+    "write_call", "close_all", "log_loop", "log_flood", nullptr};
 
 const adze_param kParams[] = {{.struct_size = sizeof(adze_param),
                                .type = ADZE_TEXT,
@@ -60,12 +61,28 @@ void misbehave(adze_call* call, std::string_view fault) {
   }
   if (fault == "write_view")
     touch(static_cast<char*>(const_cast<void*>(first_constant(*call->graph)->data)));
+  if (fault == "write_graph") touch(reinterpret_cast<char*>(const_cast<adze_graph*>(call->graph)));
+  if (fault == "write_node")
+    touch(reinterpret_cast<char*>(const_cast<adze_node*>(call->graph->nodes[0])));
+  if (fault == "write_name") touch(const_cast<char*>(call->graph->values[0]->name));
+  if (fault == "write_call") touch(reinterpret_cast<char*>(call));
+  if (fault == "log_loop")
+    for (volatile bool forever = true; forever;)
+      call->host->log(call, ADZE_LOG_WARNING, "here I am again");
+  if (fault == "log_flood") {
+    for (int i = 0; i < 20000; ++i) call->host->log(call, ADZE_LOG_WARNING, "drop of the flood");
+    throw adze::Error(ADZE_ABORTED, "the flood is over");
+  }
   if (fault == "exit") std::exit(0);
   if (fault == "_exit") ::_exit(0);
   if (fault == "overflow") std::printf("%d", overflow(0));
   if (fault == "close") {
     ::close(kSocket);
     for (;;) ::pause();
+  }
+  if (fault == "close_all") {
+    for (int fd = 0; fd <= 100; ++fd) ::close(fd);
+    call->edit->mark(call);
   }
   if (fault == "garbage") {
     const char garbage[] = "this is no frame of any kind, and it is longer than a header is";
