@@ -30,6 +30,8 @@ class Channel {
   /// has come, and reading what the socket has now. Errors: as receive_before().
   std::optional<Frame> next() { return decoder_.next(); }
   void read_now() { read_some(); }
+  /// Reads what comes within microseconds; false: nothing did, or it is not worth looking.
+  bool read_soon();
   /// The next `count` descriptors that came with frames. Errors: DATA_LOSS when there are fewer.
   std::vector<OwnedFd> take_descriptors(std::size_t count);
   int fd() const { return socket_.get(); }
@@ -41,6 +43,7 @@ class Channel {
   FrameDecoder decoder_;
   std::deque<OwnedFd> descriptors_;
   std::vector<std::byte> buffer_;
+  std::uint32_t disappointments_ = 0;  ///< of read_soon() in a row
 };
 
 /// Closes `socket` in every process that this one forks: what a plugin forks must neither speak for

@@ -143,6 +143,7 @@ std::optional<Frame> WorkerProcess::receive_before(Deadline deadline) {
   // something, so that an answer costs one poll() and one recvmsg().
   for (;;) {
     if (auto frame = channel_.next()) return frame;
+    if (channel_.read_soon()) continue;
     std::array<pollfd, 2> files{{{.fd = channel_.fd(), .events = POLLIN, .revents = 0},
                                  {.fd = output_.get(), .events = POLLIN, .revents = 0}}};
     const auto left = std::min<std::int64_t>(remaining_ms(deadline), 1 << 30);
