@@ -264,6 +264,22 @@ class BatchFinder {
   bool open_ = false;  // some input leaves its first dimension open
 };
 
+// Sizes of outputs that depend on the data, or on inputs that say a shape, are as the file declares
+// them: who runs the model sees whether it keeps its word.
+void take_declared_outputs(Graph& graph, const onnx::ModelProto& model) {
+  for (const auto& output : model.graph().output()) {
+    const auto declared = typed_shape(output.type()).shape;
+    const std::uint32_t index = graph.find_value(output.name());
+    if (index == kNone || !is_concrete(declared)) continue;
+    Value& value = graph.values[index];
+    if (value.constant || value.batch_axis >= 0) continue;
+    if (!value.shape) value.shape = Shape(declared->size(), -1);
+    if (value.shape->size() != declared->size()) continue;
+    for (std::size_t axis = 0; axis < declared->size(); ++axis)
+      if ((*value.shape)[axis] < 0) (*value.shape)[axis] = (*declared)[axis];
+  }
+}
+
 void check_declared_outputs(const Graph& graph, const onnx::ModelProto& model) {
   for (const auto& output : model.graph().output()) {
     const auto declared = typed_shape(output.type()).shape;
@@ -311,6 +327,7 @@ void infer_shapes(Graph& graph, const onnx::ModelProto& model, const LoadOptions
           ADZE_INVALID_ARGUMENT,
           fmt::format("a shape is given for input '{}', which the model does not have", name));
   BatchFinder(graph, lowered, std::move(inputs)).run();
+  take_declared_outputs(graph, model);
   check_declared_outputs(graph, model);
   check_shapes(graph);
 }

@@ -12,7 +12,11 @@ struct Slopes {
 };
 
 Slopes slopes_of(const Site& site) {
-  const Shape in = site.shape(site.input(0)), slope = site.shape(site.input(1));
+  const Shape in = site.shape(site.input(0));
+  Shape slope = site.shape(site.input(1));
+  // Before opset 7 a list of slopes was one a channel.
+  if (in.size() > 1 && slope == Shape{in[1]} && slope.front() != in.back())
+    slope.resize(in.size() - 1, 1);
   std::size_t first = in.size(), last = 0;  // axes along which slopes differ
   const std::size_t missing = in.size() - std::min(in.size(), slope.size());
   for (std::size_t axis = 0; axis < slope.size(); ++axis) {

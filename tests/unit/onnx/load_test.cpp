@@ -251,6 +251,16 @@ TEST(Batch, flattening_by_shape_arithmetic_becomes_flatten) {
 }
 
 // Pads computed from the rank, as PyTorch writes them: libonnx alone gives up on the shape.
+TEST(Shapes, of_outputs_that_depend_on_the_data_are_as_declared) {
+  ModelBuilder b;
+  b.input("x", {4, 4}).output("places", {2, 3}, onnx::TensorProto::INT64);
+  b.output("open", {2, "n"}, onnx::TensorProto::INT64);
+  b.node("NonZero", {"x"}, {"places"}).node("NonZero", {"x"}, {"open"});
+  const Graph graph = parse_model(b.bytes(), {});
+  EXPECT_EQ(graph.value(graph.find_value("places")).shape, (Shape{2, 3}));
+  EXPECT_EQ(graph.value(graph.find_value("open")).shape, (Shape{2, -1}));
+}
+
 TEST(Shapes, follow_arithmetic_that_the_library_does_not) {
   ModelBuilder builder;
   builder.input("x", {"N", 3, 4, 4}).output("y", {"N", 3, 6, 6});
