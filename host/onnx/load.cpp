@@ -104,6 +104,17 @@ void describe_values(const Graph& graph, onnx::ModelProto& model) {
   }
 }
 
+void set_constants(onnx::GraphProto& graph, const std::map<std::string, Tensor>& constants) {
+  for (const auto& [name, tensor] : constants) {
+    const auto is_it = [&](const auto& named) { return named.name() == name; };
+    if (std::none_of(graph.input().begin(), graph.input().end(), is_it) ||
+        std::any_of(graph.initializer().begin(), graph.initializer().end(), is_it))
+      throw Error(ADZE_INVALID_ARGUMENT,
+                  fmt::format("the model has no input '{}' to make a constant of", name));
+    tensor_to_proto(tensor, name, *graph.add_initializer());
+  }
+}
+
 // Constants that the file spells as one element and a shape.
 void fold_constant_shapes(Graph& graph) {
   std::vector<Node> kept;
@@ -135,6 +146,7 @@ Graph parse_model(std::span<const std::byte> bytes, const std::filesystem::path&
                   const LoadOptions& options) {
   onnx::ModelProto model = parse_protobuf(bytes);
   normalize(model);
+  set_constants(*model.mutable_graph(), options.constants);
   inline_functions(model);
   normalize(model);
   check_operators(model);
@@ -154,6 +166,14 @@ Graph parse_model(std::span<const std::byte> bytes, const std::filesystem::path&
   read_metadata(graph, renamed);
   own_constants(graph);
   return graph;
+}
+
+Tensor load_tensor(const std::filesystem::path& path) {
+  const auto bytes = read_file(path, kMaxModelBytes);
+  onnx::TensorProto proto;
+  if (!proto.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+    throw Error(ADZE_DATA_LOSS, fmt::format("'{}' is no ONNX tensor", path.string()));
+  return tensor_from_proto(proto, {}, fmt::format("'{}'", path.string()));
 }
 
 Graph load_model(const std::filesystem::path& path, const LoadOptions& options) {

@@ -15,6 +15,9 @@ namespace adze::host {
 struct LoadOptions {
   /// Sizes for symbolic or unknown dimensions other than the batch: input name -> full shape.
   std::map<std::string, Shape> input_shapes;
+  /// Inputs whose contents are known beforehand: they become constants of the graph. Errors:
+  /// INVALID_ARGUMENT for a name that is no input.
+  std::map<std::string, Tensor> constants;
 };
 
 /// Checks, infers shapes, converts opsets below 13 to 13, inlines functions, folds QDQ pairs into
@@ -25,6 +28,10 @@ struct LoadOptions {
 Graph load_model(const std::filesystem::path& path, const LoadOptions& options = {});
 Graph parse_model(std::span<const std::byte> bytes, const std::filesystem::path& external_data_dir,
                   const LoadOptions& options = {});
+
+/// A tensor by itself, as ONNX's test data hold them: a file with one TensorProto. Errors:
+/// NOT_FOUND; DATA_LOSS; as a model's constants.
+Tensor load_tensor(const std::filesystem::path& path);
 
 /// The same bytes for the same graph. Quantized values become QuantizeLinear/DequantizeLinear
 /// pairs, quantized constants int8 initializers with a DequantizeLinear, biases int32. Opset =

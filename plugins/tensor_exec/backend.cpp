@@ -17,17 +17,6 @@ bool is_computed(const Program& program, std::uint32_t value) {
   return false;
 }
 
-/// Within the model halves are computed in float32; at its edges the caller's type counts.
-void check_no_half(const adze_graph& graph, std::span<const std::uint32_t> values) {
-  for (const std::uint32_t index : values) {
-    const adze_value& value = *graph.values[index];
-    if (value.bits == 16 && (value.code == ADZE_FLOAT || value.code == ADZE_BFLOAT))
-      throw Error(ADZE_UNIMPLEMENTED, std::string("'") + value.name +
-                                          "' is an input or output of 16-bit floats, which is not "
-                                          "supported; float32 is");
-  }
-}
-
 }  // namespace
 
 const adze_param kPathParameter = {
@@ -74,8 +63,6 @@ std::vector<std::string> unsupported_nodes(const Program& program) {
 }
 
 Program program_for(adze_call* call, const adze_compile& options, Rounding rounding) {
-  check_no_half(*call->graph, {call->graph->inputs, call->graph->input_count});
-  check_no_half(*call->graph, {call->graph->outputs, call->graph->output_count});
   Program program = make_program(*call->graph, rounding);
   program.batch = options.batch;
   for (std::uint64_t i = 0; i < options.extra_output_count; ++i) {
@@ -107,15 +94,21 @@ void check_interface(const adze_call& call, const Program& program) {
 void run(adze_call* call, Executable& executable, const std::vector<std::uint32_t>& report_as,
          std::span<const adze_tensor* const> inputs) {
   std::size_t next = 0;
-  executable.run(inputs, static_cast<int>(call->threads),
-                 [&](std::uint32_t, std::span<const float> contents, const Shape& shape) {
-                   const Shape strides = strides_of(shape);
-                   const adze_tensor tensor{
-                       contents.data(), 1,  0, static_cast<std::int32_t>(shape.size()),
-                       ADZE_FLOAT,      32, 1, shape.data(),
-                       strides.data(),  0};
-                   check(call->report->output(call, report_as[next++], &tensor));
-                 });
+  executable.run(inputs, static_cast<int>(call->threads), [&](const Executable::Result& result) {
+    const Shape strides = strides_of(result.shape);
+    const auto [code, bits] = abi_type_of(result.dtype, result.half);
+    const adze_tensor tensor{result.bytes.data(),
+                             1,
+                             0,
+                             static_cast<std::int32_t>(result.shape.size()),
+                             code,
+                             bits,
+                             1,
+                             result.shape.data(),
+                             strides.data(),
+                             0};
+    check(call->report->output(call, report_as[next++], &tensor));
+  });
 }
 
 void report_row(adze_call* call, std::span<const std::uint32_t> nodes, const char* engine,

@@ -1,6 +1,7 @@
 #include "plugins/tensor_exec/convert.hpp"
 
 #include "plugins/tensor_exec/rows.hpp"
+#include "plugins/tensor_exec/types.hpp"
 
 namespace adze::exec {
 namespace {
@@ -39,6 +40,22 @@ class DequantizeKernel final : public Kernel {
   Quant8 from_;
 };
 
+template <class From, class To>
+class CastKernel final : public Kernel {
+ public:
+  explicit CastKernel(std::int64_t count) : count_(count) {}
+  void run(const Run& run) const override {
+    const auto* src = reinterpret_cast<const From*>(run.inputs[0]);
+    auto* dst = reinterpret_cast<To*>(run.outputs[0]);
+    parallel_for(run.threads, count_, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) dst[i] = converted<To>(src[i]);
+    });
+  }
+
+ private:
+  std::int64_t count_;
+};
+
 class FakeQuantizeKernel final : public Kernel {
  public:
   FakeQuantizeKernel(const Shape& shape, const Quantization& to, Rounding rounding)
@@ -75,6 +92,14 @@ class FakeQuantizeKernel final : public Kernel {
 };
 
 }  // namespace
+
+std::unique_ptr<Kernel> make_cast(DType from, DType to, std::int64_t count) {
+  return with_type(from, [&]<class From>(TypeTag<From>) {
+    return with_type(to, [&]<class To>(TypeTag<To>) -> std::unique_ptr<Kernel> {
+      return std::make_unique<CastKernel<From, To>>(count);
+    });
+  });
+}
 
 std::unique_ptr<Kernel> make_quantize(std::int64_t count, const Quant8& to, Rounding rounding) {
   return std::make_unique<QuantizeKernel>(count, to, rounding);

@@ -6,6 +6,8 @@
 #include <chrono>
 #include <mutex>
 
+#include "plugins/tensor_exec/half.hpp"
+
 namespace adze::exec {
 namespace {
 
@@ -62,32 +64,6 @@ double now_ms() {
       .count();
 }
 
-template <class T>
-void widen(const std::byte* src, std::int64_t count, float* dst) {
-  const T* elements = reinterpret_cast<const T*>(src);
-  for (std::int64_t i = 0; i < count; ++i) dst[i] = static_cast<float>(elements[i]);
-}
-
-void widen(DType dtype, const std::byte* src, std::int64_t count, float* dst) {
-  switch (dtype) {
-    case DType::f32:
-      return widen<float>(src, count, dst);
-    case DType::i8:
-      return widen<std::int8_t>(src, count, dst);
-    case DType::u8:
-    case DType::boolean:
-      return widen<std::uint8_t>(src, count, dst);
-    case DType::i16:
-      return widen<std::int16_t>(src, count, dst);
-    case DType::u16:
-      return widen<std::uint16_t>(src, count, dst);
-    case DType::i32:
-      return widen<std::int32_t>(src, count, dst);
-    case DType::i64:
-      return widen<std::int64_t>(src, count, dst);
-  }
-}
-
 std::int64_t elements_before(const Shape& shape, std::int32_t axis) {
   std::int64_t count = 1;
   for (std::int32_t i = 0; i < axis; ++i) count *= shape[static_cast<std::size_t>(i)];
@@ -113,7 +89,8 @@ Executable::Executable(Program program, const Options& options)
       throw Error(
           ADZE_UNIMPLEMENTED,
           "output '" + whole.name + "' has no batch axis; compile the model for a batch of 1");
-    results_.emplace_back(static_cast<std::size_t>(element_count(full_shape(value))));
+    results_.emplace_back(static_cast<std::size_t>(element_count(full_shape(value))) *
+                          size_of(whole.element_type()));
   }
   for (Value& value : program_.values)
     if (value.constant) {
@@ -134,33 +111,46 @@ void Executable::check_input(std::size_t index, const adze_tensor& tensor) const
   const Value& value = program_.values[program_.inputs[index]];
   const Shape expected = full_shape(program_.inputs[index]);
   const Shape given(tensor.shape, tensor.shape + tensor.ndim);
-  const bool half = tensor.code != ADZE_INT && tensor.code != ADZE_UINT && tensor.bits == 16;
-  if (given != expected || half || dtype_of(tensor.code, tensor.bits) != value.dtype)
+  const auto [code, bits] = abi_type_of(value.dtype, value.half);
+  if (given != expected || tensor.code != code || tensor.bits != bits)
     throw Error(ADZE_INVALID_ARGUMENT, "input '" + value.name + "' must be " +
-                                           name_of(value.dtype) + " " + to_string(expected) +
-                                           ", not " + to_string(given));
+                                           (value.half == Half::none  ? name_of(value.dtype)
+                                            : value.half == Half::f16 ? "float16"
+                                                                      : "bfloat16") +
+                                           " " + to_string(expected) + ", not " + to_string(given) +
+                                           " of type " + std::to_string(tensor.code) + " with " +
+                                           std::to_string(tensor.bits) + " bits");
 }
 
 const std::byte* Executable::input_part(std::size_t index, const adze_tensor& tensor,
                                         std::int64_t part, Worker& worker) const {
   const Value& value = program_.values[program_.inputs[index]];
   const auto* data = static_cast<const std::byte*>(tensor.data) + tensor.byte_offset;
-  const std::size_t element = size_of(value.dtype);
+  const std::size_t element = value.half == Half::none ? size_of(value.dtype) : 2;
   const std::int64_t count = element_count(value.shape);
   if (value.batch_axis < 0) part = 0;
   const std::int64_t samples = value.batch_axis < 0 ? 1 : plan_.batch;
   const std::int64_t outer =
       value.batch_axis < 0 ? 1 : elements_before(value.shape, value.batch_axis);
   const std::int64_t inner = count / std::max<std::int64_t>(outer, 1);
-  if (value.dtype == DType::f32 && outer == 1)
-    return data + static_cast<std::size_t>(part * samples * count) * element;
+  const auto offset = static_cast<std::size_t>(part * samples * count) * element;
+  if (outer == 1 && value.half == Half::none) return data + offset;
 
-  auto* dst = reinterpret_cast<float*>(worker.inputs[index].data());
-  const std::int64_t stride = value.batch_axis < 0 ? inner : inner * program_.batch;
-  for (std::int64_t i = 0; i < outer; ++i)
-    widen(value.dtype,
-          data + static_cast<std::size_t>(i * stride + part * samples * inner) * element,
-          samples * inner, dst + i * samples * inner);
+  std::byte* dst = worker.inputs[index].data();
+  const std::int64_t stride = inner * program_.batch;
+  const std::size_t block = static_cast<std::size_t>(samples * inner) * element;
+  for (std::int64_t i = 0; i < outer && value.half != Half::none; ++i)
+    for (std::int64_t j = 0; j < samples * inner; ++j) {
+      std::uint16_t bits;
+      std::memcpy(&bits,
+                  data + static_cast<std::size_t>(i * stride + part * samples * inner + j) * 2,
+                  sizeof bits);
+      reinterpret_cast<float*>(dst)[i * samples * inner + j] = from_half(bits, value.half);
+    }
+  for (std::int64_t i = 0; i < outer && value.half == Half::none; ++i)
+    std::memcpy(dst + static_cast<std::size_t>(i) * block,
+                data + static_cast<std::size_t>(i * stride + part * samples * inner) * element,
+                block);
   return worker.inputs[index].data();
 }
 
@@ -174,10 +164,33 @@ void Executable::store_part(std::int64_t part, const std::vector<std::byte*>& bu
     const std::int64_t inner =
         element_count(value.shape) / std::max<std::int64_t>(outer, 1) * samples;
     const std::int64_t parts = batched ? program_.batch / plan_.batch : 1;
-    const auto* src = reinterpret_cast<const float*>(buffers[plan_.reported[i]]);
+    const std::size_t block = static_cast<std::size_t>(inner) * size_of(value.element_type());
+    if (block == 0) continue;
     for (std::int64_t o = 0; o < outer; ++o)
-      std::copy(src + o * inner, src + (o + 1) * inner,
-                results_[i].begin() + (o * parts + part) * inner);
+      std::memcpy(results_[i].data() + static_cast<std::size_t>(o * parts + part) * block,
+                  buffers[plan_.reported[i]] + static_cast<std::size_t>(o) * block, block);
+  }
+}
+
+Executable::Result Executable::result(std::size_t index, const Shape& shape) const {
+  const Value& value = program_.values[reported_[index]];
+  const DType dtype = value.element_type();
+  if (value.half != Half::none)
+    return {reported_[index], dtype, value.half, std::as_bytes(std::span(half_results_[index])),
+            shape};
+  const std::size_t bytes = static_cast<std::size_t>(element_count(shape)) * size_of(dtype);
+  return {reported_[index], dtype, Half::none, {results_[index].data(), bytes}, shape};
+}
+
+void Executable::narrow_results() {
+  half_results_.resize(reported_.size());
+  for (std::size_t i = 0; i < reported_.size(); ++i) {
+    const Half half = program_.values[reported_[i]].half;
+    if (half == Half::none) continue;
+    const auto* floats = reinterpret_cast<const float*>(results_[i].data());
+    half_results_[i].clear();
+    for (std::int64_t j = 0; j < element_count(full_shape(reported_[i])); ++j)
+      half_results_[i].push_back(to_half(floats[j], half));
   }
 }
 
@@ -224,7 +237,8 @@ void Executable::run(std::span<const adze_tensor* const> inputs, int threads,
     Worker worker{AlignedBytes(plan_.arena_bytes), AlignedBytes(plan_.scratch_bytes), {}, {}};
     for (const std::uint32_t input : program_.inputs)
       worker.inputs.emplace_back(
-          static_cast<std::size_t>(element_count(program_.values[input].shape) * plan_.batch * 4));
+          static_cast<std::size_t>(element_count(program_.values[input].shape) * plan_.batch) *
+          size_of(program_.values[input].dtype));
     workers_.push_back(std::move(worker));
   }
   for (Worker& worker : workers_) worker.step_ms.assign(plan_.steps.size(), 0);
@@ -251,13 +265,16 @@ void Executable::run(std::span<const adze_tensor* const> inputs, int threads,
     if (failure) std::rethrow_exception(failure);
   }
 
+  narrow_results();
   times_.resize(plan_.steps.size());
   for (std::size_t i = 0; i < plan_.steps.size(); ++i) {
     times_[i] = {plan_.steps[i].nodes, 0, plan_.steps[i].bytes * static_cast<std::uint64_t>(parts)};
     for (const Worker& worker : workers_) times_[i].latency_ms += worker.step_ms[i] / at_once;
   }
-  for (std::size_t i = 0; i < reported_.size(); ++i)
-    report(reported_[i], results_[i], full_shape(reported_[i]));
+  for (std::size_t i = 0; i < reported_.size(); ++i) {
+    const Shape shape = full_shape(reported_[i]);
+    report(result(i, shape));
+  }
 }
 
 }  // namespace adze::exec

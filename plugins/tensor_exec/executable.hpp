@@ -18,10 +18,16 @@ struct StepTime {
 
 class Executable {
  public:
-  /// Called for each output, then each extra output: its floats in the model's layout, batch
-  /// included.
-  using Report =
-      std::function<void(std::uint32_t value, std::span<const float> contents, const Shape& shape)>;
+  /// One output in the model's type and layout, batch included.
+  struct Result {
+    std::uint32_t value;
+    DType dtype;
+    Half half;  ///< then the bytes are 16-bit floats
+    std::span<const std::byte> bytes;
+    const Shape& shape;
+  };
+  /// Called for each output, then each extra output.
+  using Report = std::function<void(const Result&)>;
 
   /// Errors: UNIMPLEMENTED or INVALID_ARGUMENT naming the node that cannot be executed.
   Executable(Program program, const Options& options);
@@ -37,7 +43,7 @@ class Executable {
  private:
   struct Worker {
     AlignedBytes arena, scratch;
-    std::vector<AlignedBytes> inputs;  ///< samples whose bytes are not one block of floats
+    std::vector<AlignedBytes> inputs;  ///< samples whose bytes are not one block
     std::vector<double> step_ms;
   };
 
@@ -46,15 +52,18 @@ class Executable {
                 int threads);
   const std::byte* input_part(std::size_t index, const adze_tensor& tensor, std::int64_t part,
                               Worker& worker) const;
+  void narrow_results();
   void store_part(std::int64_t part, const std::vector<std::byte*>& buffers);
   Shape full_shape(std::uint32_t value) const;
+  Result result(std::size_t index, const Shape& shape) const;
 
   Program program_;
   Plan plan_;
   bool shares_parts_ = false;  ///< several threads work on one part
   std::vector<Worker> workers_;
   std::vector<std::uint32_t> reported_;
-  std::vector<std::vector<float>> results_;
+  std::vector<AlignedBytes> results_;
+  std::vector<std::vector<std::uint16_t>> half_results_;  ///< of outputs that are 16-bit floats
   std::vector<StepTime> times_;
 };
 

@@ -49,7 +49,8 @@ std::vector<Group> group_nodes(const Program& program) {
     const Operator* found = node.domain.empty() ? find_operator(node.op) : nullptr;
     const std::uint32_t result = node.outputs.front();
     if (found && found->takes_clamp && result != ADZE_NONE && readers[result] == 1 &&
-        reader[result] != ADZE_NONE && !program.values[result].quantization) {
+        reader[result] != ADZE_NONE && !program.values[result].quantization &&
+        program.values[result].dtype == DType::f32) {
       const std::uint32_t next = reader[result];
       const Node& follower = program.nodes[next];
       // The value must be what is limited, not a limit.

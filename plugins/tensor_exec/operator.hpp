@@ -16,7 +16,9 @@
 
 namespace adze::exec {
 
-enum class Storage : std::uint8_t { f32, u8 };  ///< u8: see Quant8
+/// f32: floats, whatever the model says; u8: see Quant8; native: elements of the value's own type,
+/// exactly as the model has them. For float32 values f32 and native are the same, and called f32.
+enum class Storage : std::uint8_t { f32, u8, native };
 /// channels_last: batch, spatial axes, channels. Values whose two orders are the same bytes are
 /// always plain.
 enum class Layout : std::uint8_t { plain, channels_last };
@@ -91,11 +93,20 @@ class Site {
   const Value& value(std::uint32_t index) const { return program.values[index]; }
   Shape shape(std::uint32_t value) const;  ///< of `batch` samples
   Shape output_shape() const { return shape(output); }
+  DType type(std::uint32_t value) const { return program.values[value].element_type(); }
+  /// Elements of the value's own type, row-major.
+  Form own_form(std::uint32_t value) const;
   /// Set when the value is held as u8.
   std::optional<Quant8> quant8(std::uint32_t value) const;
   Layout existing_layout(std::uint32_t value) const;
   /// The form in which a value costs least: u8 when quantized so, in the layout given.
   Form natural_form(std::uint32_t value, Layout layout) const;
+  /// For operators that move elements and keep their bits: u8 where input and output are quantized
+  /// alike, else the value's own type.
+  Storage moved_storage(std::uint32_t from, std::uint32_t to) const;
+  std::size_t element_bytes(std::uint32_t value, Storage storage) const;
+  /// Errors: malformed() when the two have different element types.
+  void expect_same_type(std::uint32_t from, std::uint32_t to) const;
   /// `layout`, or plain when the value has only one order.
   Layout normal_layout(std::uint32_t value, Layout layout) const;
   /// An error that names the node and its operator.
@@ -103,6 +114,12 @@ class Site {
   [[noreturn]] void malformed(const std::string& why) const;
   /// Errors: malformed() when the graph says another shape for the result.
   void expect_output_shape(const Shape& expected) const;
+  void expect_shape(std::uint32_t value, const Shape& expected) const;
+  /// `axis` as ONNX counts it, within `rank`. Errors: malformed().
+  std::size_t axis(std::int64_t axis, std::size_t rank) const;
+  /// For operators that mix elements along this axis of `value`. Errors: refuse() when these belong
+  /// to several samples.
+  void keep_samples_apart(std::uint32_t value, std::size_t axis) const;
 };
 
 /// One row of the operator table.
@@ -113,6 +130,8 @@ struct Operator {
   void (*check)(const Site& site);
   Planned (*plan)(const Site& site);
   bool takes_clamp = false;  ///< a Relu or Clip behind it can run with it
+  /// It looks at the element types of its values itself; without, all must be floats.
+  bool any_type = false;
 };
 
 /// nullptr when there is none.

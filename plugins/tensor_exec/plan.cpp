@@ -22,7 +22,7 @@ class Planner {
     for (const Group& group : group_nodes(program_)) add_group(group);
     for (const auto* list : {&program_.outputs, &program_.extra_outputs})
       for (const std::uint32_t value : *list)
-        plan_.reported.push_back(buffer_of(value, {Storage::f32, Layout::plain}));
+        plan_.reported.push_back(buffer_of(value, own_form(value)));
     allocate();
     return std::move(plan_);
   }
@@ -36,9 +36,19 @@ class Planner {
     return sizes;
   }
 
+  std::size_t element_bytes(std::uint32_t value, Storage storage) const {
+    if (storage == Storage::u8) return 1;
+    return storage == Storage::f32 ? sizeof(float) : size_of(program_.values[value].element_type());
+  }
+
+  /// How the value is held when nothing was asked of it: its own type.
+  Form own_form(std::uint32_t value) const {
+    const bool floats = program_.values[value].element_type() == DType::f32;
+    return {floats ? Storage::f32 : Storage::native, Layout::plain};
+  }
+
   std::size_t bytes_of(std::uint32_t value, Storage storage) const {
-    const auto count = static_cast<std::size_t>(element_count(shape(value)));
-    return storage == Storage::u8 ? count : count * sizeof(float);
+    return static_cast<std::size_t>(element_count(shape(value))) * element_bytes(value, storage);
   }
 
   std::size_t add_buffer(std::uint32_t value, Storage storage) {
@@ -64,10 +74,10 @@ class Planner {
 
   void add_input(std::uint32_t index) {
     const std::uint32_t value = program_.inputs[index];
-    const std::size_t buffer = add_buffer(value, Storage::f32);
+    const std::size_t buffer = add_buffer(value, own_form(value).storage);
     plan_.buffers[buffer].kind = Buffer::Kind::input;
     plan_.buffers[buffer].input = index;
-    know_result(value, {Storage::f32, Layout::plain}, buffer);
+    know_result(value, own_form(value), buffer);
   }
 
   /// Takes up what an operator computed; quantizes it when the operator left that to the planner.
@@ -104,6 +114,7 @@ class Planner {
   std::size_t buffer_of(std::uint32_t value, Form want) {
     const Shape sizes = shape(value);
     if (layouts_coincide(sizes)) want.layout = Layout::plain;
+    if (want.storage == Storage::native) want.storage = own_form(value).storage;
     if (const std::size_t found = find(value, want); found != kNotFound) return found;
     if (program_.values[value].is_constant()) return add_constant(value, want);
 
@@ -114,14 +125,22 @@ class Planner {
       source = find(value, between);
       if (source == kNotFound) {
         source = add_buffer(value, have.storage);
-        const std::size_t element = have.storage == Storage::u8 ? 1 : sizeof(float);
-        add_conversion(make_strided_copy(layout_change(sizes, have.layout, want.layout, element)),
+        add_conversion(make_strided_copy(layout_change(sizes, have.layout, want.layout,
+                                                       element_bytes(value, have.storage))),
                        given, source);
         know(value, between, source);
       }
       if (between == want) return source;
     }
-    // Only values that are held as u8 exist in two storages.
+    if (have.storage == Storage::native) {
+      const std::size_t floats = add_buffer(value, Storage::f32);
+      add_conversion(
+          make_cast(program_.values[value].element_type(), DType::f32, element_count(sizes)),
+          source, floats);
+      know(value, want, floats);
+      return floats;
+    }
+    // Of floats, only values that are held as u8 exist in two storages.
     const Quant8 quant8 = quant8_of(program_.values[value]).value();
     const std::size_t to = add_buffer(value, want.storage);
     const std::int64_t count = element_count(sizes);
@@ -146,12 +165,17 @@ class Planner {
       layout_change(sizes, Layout::plain, form.layout, 1)
           .run(elements.data(), buffer.constant.data(), 1);
     } else {
-      const std::vector<float> elements = program_.floats(value);
+      std::vector<float> floats;
+      if (form.storage == Storage::f32) floats = program_.floats(value);
+      const std::byte* elements = form.storage == Storage::f32
+                                      ? reinterpret_cast<const std::byte*>(floats.data())
+                                      : program_.values[value].constant.value().bytes.data();
+      const std::size_t width = element_bytes(value, form.storage);
       if (sizes.empty())
-        std::memcpy(buffer.constant.data(), elements.data(), sizeof(float));
+        std::memcpy(buffer.constant.data(), elements, width);
       else
-        layout_change(sizes, Layout::plain, form.layout, sizeof(float))
-            .run(reinterpret_cast<const std::byte*>(elements.data()), buffer.constant.data(), 1);
+        layout_change(sizes, Layout::plain, form.layout, width)
+            .run(elements, buffer.constant.data(), 1);
     }
     know(value, form, index);
     return index;
@@ -171,7 +195,8 @@ class Planner {
       step.inputs.push_back(buffer_of(value, form));
       step.bytes += bytes_of(value, form.storage);
     }
-    for (const auto& [value, form] : planned.outputs) {
+    for (auto& [value, form] : planned.outputs) {
+      if (form.storage == Storage::native) form.storage = own_form(value).storage;
       step.outputs.push_back(add_buffer(value, form.storage));
       step.bytes += bytes_of(value, form.storage);
     }

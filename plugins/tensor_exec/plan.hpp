@@ -27,7 +27,8 @@ struct Plan {
   std::int64_t batch = 1;
   std::vector<Buffer> buffers;
   std::vector<Step> steps;
-  std::vector<std::size_t> reported;  ///< buffers of outputs and extra outputs: plain floats
+  std::vector<std::size_t> reported;  ///< buffers of outputs and extra outputs: plain, of
+                                      ///< their own type
   std::size_t arena_bytes = 0, scratch_bytes = 0;
 };
 

@@ -107,6 +107,8 @@ Constant quantize_constant(std::span<const float> source, const Shape& shape,
 
 void copy_contents(const adze_value& value, Contents contents, Value& copy) {
   copy.dtype = dtype_of(value.code, value.bits);
+  if (value.bits == 16 && value.code == ADZE_FLOAT) copy.half = Half::f16;
+  if (value.bits == 16 && value.code == ADZE_BFLOAT) copy.half = Half::bf16;
   if (value.rank < 0)
     throw Error(ADZE_UNIMPLEMENTED, "its shape is not known before the model runs");
   copy.shape.assign(value.shape, value.shape + value.rank);
@@ -127,7 +129,8 @@ void copy_contents(const adze_value& value, Contents contents, Value& copy) {
     copy.constant = quantize_constant(adze::f32(&tensor), copy.shape, *copy.quantization);
   } else {
     const auto* data = static_cast<const std::byte*>(tensor.data) + tensor.byte_offset;
-    copy.constant = Constant{copy.dtype, {data, data + bytes}};
+    copy.constant = Constant{copy.dtype, {}};
+    if (bytes > 0) copy.constant->bytes.assign(data, data + bytes);
   }
 }
 
@@ -153,7 +156,7 @@ double load(const Constant& constant, std::size_t index) {
   return static_cast<double>(value);
 }
 
-/// Exact for every type but 64-bit integers beyond 2^53, which no shape reaches.
+/// Exact for every type but 64-bit integers beyond 2^53; integers() loses nothing.
 double element(const Constant& constant, std::size_t index) {
   switch (constant.dtype) {
     case DType::f32:
@@ -169,6 +172,12 @@ double element(const Constant& constant, std::size_t index) {
       return load<std::uint16_t>(constant, index);
     case DType::i32:
       return load<std::int32_t>(constant, index);
+    case DType::f64:
+      return load<double>(constant, index);
+    case DType::u32:
+      return load<std::uint32_t>(constant, index);
+    case DType::u64:
+      return load<std::uint64_t>(constant, index);
     case DType::i64:
       break;
   }
@@ -193,22 +202,27 @@ std::size_t size_of(DType dtype) {
     case DType::u16:
       return 2;
     case DType::i64:
+    case DType::f64:
+    case DType::u64:
       return 8;
     case DType::f32:
     case DType::i32:
+    case DType::u32:
       break;
   }
   return 4;
 }
 
 const char* name_of(DType dtype) {
-  static constexpr const char* kNames[] = {"float32", "int8",  "uint8", "int16",
-                                           "uint16",  "int32", "int64", "bool"};
+  static constexpr const char* kNames[] = {"float32", "int8",   "uint8", "int16",
+                                           "uint16",  "int32",  "int64", "bool",
+                                           "float64", "uint32", "uint64"};
   return kNames[static_cast<std::size_t>(dtype)];
 }
 
 DType dtype_of(std::uint8_t code, std::uint8_t bits) {
   if (code == ADZE_FLOAT && bits == 32) return DType::f32;
+  if (code == ADZE_FLOAT && bits == 64) return DType::f64;
   // Half-precision values are computed in float; their constants are shown as float already.
   if ((code == ADZE_FLOAT || code == ADZE_BFLOAT) && bits == 16) return DType::f32;
   if (code == ADZE_INT && bits == 8) return DType::i8;
@@ -217,9 +231,30 @@ DType dtype_of(std::uint8_t code, std::uint8_t bits) {
   if (code == ADZE_INT && bits == 64) return DType::i64;
   if (code == ADZE_UINT && bits == 8) return DType::u8;
   if (code == ADZE_UINT && bits == 16) return DType::u16;
+  if (code == ADZE_UINT && bits == 32) return DType::u32;
+  if (code == ADZE_UINT && bits == 64) return DType::u64;
   if (code == ADZE_BOOL && bits == 8) return DType::boolean;
   throw Error(ADZE_UNIMPLEMENTED, "element type " + std::to_string(code) + " of " +
                                       std::to_string(bits) + " bits is not supported");
+}
+
+AbiType abi_type_of(DType dtype, Half half) {
+  if (half != Half::none) return {half == Half::f16 ? ADZE_FLOAT : ADZE_BFLOAT, 16};
+  const auto bits = static_cast<std::uint8_t>(8 * size_of(dtype));
+  switch (dtype) {
+    case DType::f32:
+    case DType::f64:
+      return {ADZE_FLOAT, bits};
+    case DType::i8:
+    case DType::i16:
+    case DType::i32:
+    case DType::i64:
+      return {ADZE_INT, bits};
+    case DType::boolean:
+      return {ADZE_BOOL, bits};
+    default:
+      return {ADZE_UINT, bits};
+  }
 }
 
 std::int64_t element_count(const Shape& shape) {
@@ -282,8 +317,17 @@ std::vector<std::int64_t> Program::integers(std::uint32_t index) const {
   const Value& value = values.at(index);
   const Constant& constant = constant_of(value);
   std::vector<std::int64_t> result(static_cast<std::size_t>(element_count(value.shape)));
-  for (std::size_t i = 0; i < result.size(); ++i)
-    result[i] = static_cast<std::int64_t>(element(constant, i));
+  if (constant.dtype == DType::i64 || constant.dtype == DType::u64) {
+    if (!result.empty()) std::memcpy(result.data(), constant.bytes.data(), constant.bytes.size());
+    return result;
+  }
+  for (std::size_t i = 0; i < result.size(); ++i) {
+    const double number = element(constant, i);
+    constexpr double kLimit = 9.2e18;  // conversions beyond the type's range are undefined
+    result[i] = static_cast<std::int64_t>(number > kLimit    ? kLimit
+                                          : number > -kLimit ? number
+                                                             : -kLimit);
+  }
   return result;
 }
 

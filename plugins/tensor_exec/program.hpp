@@ -14,11 +14,18 @@ namespace adze::exec {
 
 using Shape = std::vector<std::int64_t>;
 
-enum class DType : std::uint8_t { f32, i8, u8, i16, u16, i32, i64, boolean };
+/// Program files hold the numbers: new ones go to the end.
+enum class DType : std::uint8_t { f32, i8, u8, i16, u16, i32, i64, boolean, f64, u32, u64 };
+inline constexpr DType kLastDType = DType::u64;
 std::size_t size_of(DType dtype);  ///< bytes of one element
 const char* name_of(DType dtype);
 /// Errors: UNIMPLEMENTED for a type that has no DType.
 DType dtype_of(std::uint8_t code, std::uint8_t bits);
+enum class Half : std::uint8_t;
+struct AbiType {
+  std::uint8_t code, bits;
+};
+AbiType abi_type_of(DType dtype, Half half);
 
 std::int64_t element_count(const Shape& shape);
 std::string to_string(const Shape& shape);  ///< "1x3x224x224"
@@ -41,9 +48,14 @@ struct Constant {
   std::vector<std::byte> bytes;
 };
 
+/// What the model calls 16-bit floats: computed in float32, and 16 bits wide only as inputs and
+/// outputs of the model.
+enum class Half : std::uint8_t { none, f16, bf16 };
+
 struct Value {
   std::string name;
   DType dtype = DType::f32;
+  Half half = Half::none;
   Shape shape;                   ///< for one sample
   std::int32_t batch_axis = -1;  ///< whose size `shape` shows as 1; -1: none
   std::optional<Constant> constant;
@@ -51,6 +63,8 @@ struct Value {
   std::string problem;   ///< why no node that touches the value can be executed; or empty
   std::optional<Quantization> quantization;
   bool is_constant() const { return constant.has_value() || omitted; }
+  /// The type of the elements that operators see: quantized values are floats to them.
+  DType element_type() const { return quantization ? DType::f32 : dtype; }
 };
 
 /// Scalars are lists of one.

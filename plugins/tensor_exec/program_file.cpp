@@ -65,7 +65,7 @@ Quantization read_quantization(const json& from) {
 
 DType read_dtype(const json& from) {
   const int number = from.get<int>();
-  if (number < 0 || number > static_cast<int>(DType::boolean))
+  if (number < 0 || number > static_cast<int>(kLastDType))
     throw Error(ADZE_DATA_LOSS, "program file: unknown element type");
   return static_cast<DType>(number);
 }
@@ -75,6 +75,7 @@ json write(const Value& value) {
              {"dtype", static_cast<int>(value.dtype)},
              {"shape", value.shape},
              {"batch_axis", value.batch_axis}};
+  if (value.half != Half::none) to["half"] = static_cast<int>(value.half);
   if (value.constant) {
     const auto* bytes = reinterpret_cast<const std::uint8_t*>(value.constant->bytes.data());
     to["constant_dtype"] = static_cast<int>(value.constant->dtype);
@@ -90,6 +91,10 @@ Value read_value(const json& from) {
   value.dtype = read_dtype(from.at("dtype"));
   from.at("shape").get_to(value.shape);
   from.at("batch_axis").get_to(value.batch_axis);
+  const int half = from.value("half", 0);
+  if (half < 0 || half > static_cast<int>(Half::bf16) || (half && value.dtype != DType::f32))
+    throw Error(ADZE_DATA_LOSS, "program file: unknown kind of 16-bit floats");
+  value.half = static_cast<Half>(half);
   if (from.contains("constant")) {
     const auto& binary = from.at("constant").get_ref<const json::binary_t&>();
     const auto* bytes = reinterpret_cast<const std::byte*>(binary.data());

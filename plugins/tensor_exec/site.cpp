@@ -55,10 +55,48 @@ void Site::malformed(const std::string& why) const {
   throw Error(ADZE_INVALID_ARGUMENT, "node '" + node.name + "' (" + node.op + "): " + why);
 }
 
-void Site::expect_output_shape(const Shape& expected) const {
-  if (output_shape() != expected)
-    malformed("computes " + to_string(expected) + ", but its output '" + value(output).name +
-              "' is " + to_string(output_shape()));
+void Site::expect_output_shape(const Shape& expected) const { expect_shape(output, expected); }
+
+void Site::expect_shape(std::uint32_t index, const Shape& expected) const {
+  if (shape(index) != expected)
+    malformed("computes " + to_string(expected) + ", but its output '" + value(index).name +
+              "' is " + to_string(shape(index)));
+}
+
+std::size_t Site::axis(std::int64_t given, std::size_t rank) const {
+  const auto axes = static_cast<std::int64_t>(rank);
+  if (given < -axes || given >= axes)
+    malformed("axis " + std::to_string(given) + " is out of range for " + std::to_string(rank) +
+              " axes");
+  return static_cast<std::size_t>(given < 0 ? given + axes : given);
+}
+
+void Site::keep_samples_apart(std::uint32_t index, std::size_t along) const {
+  const Value& whole = value(index);
+  if (program.batch > 1 && !whole.is_constant() &&
+      whole.batch_axis == static_cast<std::int32_t>(along))
+    refuse("it mixes the samples of a batch; compile the model for a batch of 1");
+}
+
+Form Site::own_form(std::uint32_t index) const {
+  return {type(index) == DType::f32 ? Storage::f32 : Storage::native, Layout::plain};
+}
+
+Storage Site::moved_storage(std::uint32_t from, std::uint32_t to) const {
+  const auto source = quant8(from), target = quant8(to);
+  return source && target && *source == *target ? Storage::u8 : own_form(to).storage;
+}
+
+std::size_t Site::element_bytes(std::uint32_t index, Storage storage) const {
+  return storage == Storage::u8    ? 1
+         : storage == Storage::f32 ? sizeof(float)
+                                   : size_of(type(index));
+}
+
+void Site::expect_same_type(std::uint32_t from, std::uint32_t to) const {
+  if (type(from) != type(to))
+    malformed("value '" + value(from).name + "' is " + name_of(type(from)) + ", but '" +
+              value(to).name + "' is " + name_of(type(to)));
 }
 
 std::optional<Quant8> quant8_of(const Value& value) {

@@ -59,12 +59,17 @@ void StridedCopy::run(const std::byte* src, std::byte* dst, int threads) const {
   const std::int64_t width = sizes.back();
   const std::int64_t rows = width == 0 ? 0 : element_count(sizes) / width;
   parallel_for(threads, rows, [&](std::int64_t begin, std::int64_t end) {
+    const auto copy = [&]<class T>(T) {
+      copy_part(*this, reinterpret_cast<const T*>(src), reinterpret_cast<T*>(dst), begin, end);
+    };
     if (element_bytes == 1)
-      copy_part(*this, reinterpret_cast<const std::uint8_t*>(src),
-                reinterpret_cast<std::uint8_t*>(dst), begin, end);
+      copy(std::uint8_t{});
+    else if (element_bytes == 2)
+      copy(std::uint16_t{});
+    else if (element_bytes == 4)
+      copy(std::uint32_t{});
     else
-      copy_part(*this, reinterpret_cast<const std::uint32_t*>(src),
-                reinterpret_cast<std::uint32_t*>(dst), begin, end);
+      copy(std::uint64_t{});
   });
 }
 

@@ -38,6 +38,7 @@ class ConcatKernel final : public Kernel {
 
  private:
   static void copy(const Part& part, const std::byte* from, std::byte* to) {
+    if (part.bytes == 0) return;
     if (!part.table) {
       std::memcpy(to, from, part.bytes);
       return;
@@ -57,10 +58,13 @@ void check_concat(const Site& site) {
   const std::size_t axis = axis_of(site);
   if (static_cast<std::int32_t>(axis) == site.value(site.output).batch_axis)
     site.refuse("it joins along the batch");
+  for (std::size_t i = 0; i < site.node.inputs.size(); ++i)
+    site.keep_samples_apart(site.input(i), axis);
   Shape expected = site.shape(site.input(0));
   if (axis >= expected.size()) site.malformed("its inputs have too few axes");
   expected[axis] = 0;
   for (std::size_t i = 0; i < site.node.inputs.size(); ++i) {
+    site.expect_same_type(site.input(i), site.output);
     Shape shape = site.shape(site.input(i));
     if (shape.size() != expected.size()) site.malformed("its inputs have different ranks");
     expected[axis] += shape[axis];
@@ -80,8 +84,8 @@ Planned plan_concat(const Site& site) {
     if (!site.value(input).is_constant() && site.existing_layout(input) == Layout::channels_last)
       layout = Layout::channels_last;
   }
-  const Storage storage = integers ? Storage::u8 : Storage::f32;
-  const std::size_t element_bytes = integers ? 1 : sizeof(float);
+  const Storage storage = integers ? Storage::u8 : site.own_form(site.output).storage;
+  const std::size_t element_bytes = site.element_bytes(site.output, storage);
   const Shape out = site.output_shape();
   std::int64_t rows = 1;
   for (const std::size_t before : axis_order(out.size(), layout)) {

@@ -1,5 +1,5 @@
 // Operators that keep every element and its row-major place: Reshape, Flatten, Squeeze, Unsqueeze,
-// Identity, Dropout, Cast to float. The result's shape is the graph's: constants that say a batch
+// Identity, Dropout. The result's shape is the graph's: constants that say a batch
 // of 1 need not be read.
 #include "plugins/tensor_exec/operators/all.hpp"
 #include "plugins/tensor_exec/operators/lookup.hpp"
@@ -7,12 +7,12 @@
 namespace adze::exec {
 namespace {
 
-constexpr std::int64_t kOnnxFloat = 1;
-
 class CopyKernel final : public Kernel {
  public:
   explicit CopyKernel(std::size_t bytes) : bytes_(bytes) {}
-  void run(const Run& run) const override { std::memcpy(run.outputs[0], run.inputs[0], bytes_); }
+  void run(const Run& run) const override {
+    if (bytes_ > 0) std::memcpy(run.outputs[0], run.inputs[0], bytes_);
+  }
 
  private:
   std::size_t bytes_;
@@ -21,8 +21,16 @@ class CopyKernel final : public Kernel {
 }  // namespace
 
 void check_same_elements(const Site& site) {
-  if (site.node.op == "Cast" && site.node.integer("to", kOnnxFloat) != kOnnxFloat)
-    site.refuse("only casts to float are supported");
+  site.expect_same_type(site.input(0), site.output);
+  if (site.node.op == "Dropout" && site.has_input(2)) {
+    const auto number = [&](std::size_t input, float fallback) {
+      if (!site.has_input(input)) return fallback;
+      if (!site.value(site.input(input)).constant) site.refuse("a parameter is computed");
+      const std::vector<float> numbers = site.program.floats(site.input(input));
+      return numbers.empty() ? fallback : numbers.front();
+    };
+    if (number(2, 0) != 0 && number(1, 0.5f) != 0) site.refuse("it drops elements at random");
+  }
   const Shape in = site.shape(site.input(0));
   if (element_count(in) != element_count(site.output_shape()))
     site.malformed("its input " + to_string(in) + " and output " + to_string(site.output_shape()) +
@@ -37,7 +45,7 @@ Planned plan_same_elements(const Site& site) {
   const Shape shape = site.output_shape();
   const Layout layout = site.shape(input) == shape ? site.existing_layout(input) : Layout::plain;
   const auto from = site.quant8(input), to = site.quant8(site.output);
-  const Storage storage = from && to ? Storage::u8 : Storage::f32;
+  const Storage storage = from && to ? Storage::u8 : site.own_form(input).storage;
   Planned planned;
   planned.inputs = {{input, {storage, layout}}};
   planned.outputs = {{site.output, {storage, layout}}};
@@ -46,7 +54,7 @@ Planned plan_same_elements(const Site& site) {
     planned.kernel = make_lookup(make_table(*from, *to, site.program.rounding), count);
   else
     planned.kernel = std::make_unique<CopyKernel>(static_cast<std::size_t>(count) *
-                                                  (storage == Storage::u8 ? 1 : sizeof(float)));
+                                                  site.element_bytes(input, storage));
   return planned;
 }
 

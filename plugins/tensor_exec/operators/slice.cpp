@@ -53,6 +53,7 @@ std::vector<Range> ranges_of(const Site& site) {
 }  // namespace
 
 void check_slice(const Site& site) {
+  site.expect_same_type(site.input(0), site.output);
   Shape expected;
   for (const Range& range : ranges_of(site)) expected.push_back(range.count);
   site.expect_output_shape(expected);
@@ -60,12 +61,11 @@ void check_slice(const Site& site) {
 
 Planned plan_slice(const Site& site) {
   const std::uint32_t input = site.input(0);
-  const auto from = site.quant8(input), to = site.quant8(site.output);
-  const Storage storage = from && to && *from == *to ? Storage::u8 : Storage::f32;
+  const Storage storage = site.moved_storage(input, site.output);
   const Layout layout = site.existing_layout(input);
   const Shape strides = memory_strides(site.shape(input), layout);
   const std::vector<Range> ranges = ranges_of(site);
-  StridedCopy copy{{}, {}, 0, storage == Storage::u8 ? 1u : sizeof(float)};
+  StridedCopy copy{{}, {}, 0, site.element_bytes(input, storage)};
   for (const std::size_t axis : axis_order(ranges.size(), layout)) {
     copy.sizes.push_back(ranges[axis].count);
     copy.strides.push_back(strides[axis] * ranges[axis].step);

@@ -10,7 +10,8 @@ Shape permutation_of(const Site& site) {
   for (std::int64_t axis = rank; axis-- > 0;) reversed.push_back(axis);
   const Shape permutation = site.node.integers("perm", reversed);
   std::vector<char> seen(static_cast<std::size_t>(rank), 0);
-  if (static_cast<std::int64_t>(permutation.size()) != rank) site.malformed("perm is too short");
+  if (static_cast<std::int64_t>(permutation.size()) != rank)
+    site.malformed("perm has the wrong length");
   for (const std::int64_t axis : permutation) {
     if (axis < 0 || axis >= rank || seen[static_cast<std::size_t>(axis)])
       site.malformed("perm is no permutation");
@@ -22,6 +23,7 @@ Shape permutation_of(const Site& site) {
 }  // namespace
 
 void check_transpose(const Site& site) {
+  site.expect_same_type(site.input(0), site.output);
   const Shape in = site.shape(site.input(0));
   Shape expected;
   for (const std::int64_t axis : permutation_of(site))
@@ -31,11 +33,10 @@ void check_transpose(const Site& site) {
 
 Planned plan_transpose(const Site& site) {
   const std::uint32_t input = site.input(0);
-  const auto from = site.quant8(input), to = site.quant8(site.output);
-  const Storage storage = from && to && *from == *to ? Storage::u8 : Storage::f32;
+  const Storage storage = site.moved_storage(input, site.output);
   const Layout layout = site.existing_layout(input);
   const Shape strides = memory_strides(site.shape(input), layout);
-  StridedCopy copy{site.output_shape(), {}, 0, storage == Storage::u8 ? 1u : sizeof(float)};
+  StridedCopy copy{site.output_shape(), {}, 0, site.element_bytes(input, storage)};
   for (const std::int64_t axis : permutation_of(site))
     copy.strides.push_back(strides[static_cast<std::size_t>(axis)]);
   Planned planned;

@@ -38,10 +38,10 @@ inline std::vector<std::vector<float>> execute(exec::Executable& executable,
                        ADZE_FLOAT, 32, 1, shapes[i].data(), strides[i].data(), 0});
   for (const adze_tensor& tensor : tensors) pointers.push_back(&tensor);
   std::vector<std::vector<float>> results;
-  executable.run(pointers, threads,
-                 [&](std::uint32_t, std::span<const float> contents, const exec::Shape&) {
-                   results.emplace_back(contents.begin(), contents.end());
-                 });
+  executable.run(pointers, threads, [&](const exec::Executable::Result& result) {
+    const auto* floats = reinterpret_cast<const float*>(result.bytes.data());
+    results.emplace_back(floats, floats + result.bytes.size() / sizeof(float));
+  });
   return results;
 }
 
