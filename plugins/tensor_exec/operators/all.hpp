@@ -81,5 +81,25 @@ void check_split(const Site& site);
 Planned plan_split(const Site& site);
 void check_cast(const Site& site);
 Planned plan_cast(const Site& site);
+void check_linear_quantization(const Site& site);
+Planned plan_linear_quantization(const Site& site);
+void check_dynamic_quantization(const Site& site);
+Planned plan_dynamic_quantization(const Site& site);
+void check_integer_conv(const Site& site);
+Planned plan_integer_conv(const Site& site);
+void check_integer_matmul(const Site& site);
+Planned plan_integer_matmul(const Site& site);
+void check_top_k(const Site& site);
+Planned plan_top_k(const Site& site);
+void check_non_max_suppression(const Site& site);
+Planned plan_non_max_suppression(const Site& site);
+void check_max_unpool(const Site& site);
+Planned plan_max_unpool(const Site& site);
+void check_roi_align(const Site& site);
+Planned plan_roi_align(const Site& site);
+void check_loss(const Site& site);
+Planned plan_loss(const Site& site);
+void check_dropout(const Site& site);
+Planned plan_dropout(const Site& site);
 
 }  // namespace adze::exec

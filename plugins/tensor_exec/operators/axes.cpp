@@ -2,24 +2,11 @@
 
 namespace adze::exec {
 
-std::size_t normal_axis(const Site& site, std::int64_t axis, std::size_t rank) {
-  const auto axes = static_cast<std::int64_t>(rank);
-  if (axis < -axes || axis >= axes)
-    site.malformed("axis " + std::to_string(axis) + " does not exist in a value of " +
-                   std::to_string(rank) + " axes");
-  return static_cast<std::size_t>(axis < 0 ? axis + axes : axis);
-}
-
 Extents extents_around(const Shape& shape, std::size_t first, std::size_t last) {
   Extents extents;
   for (std::size_t axis = 0; axis < shape.size(); ++axis)
     (axis < first ? extents.outer : axis < last ? extents.middle : extents.inner) *= shape[axis];
   return extents;
-}
-
-void refuse_across_batch(const Site& site, std::uint32_t value, std::size_t axis) {
-  if (site.program.batch > 1 && site.value(value).batch_axis == static_cast<std::int32_t>(axis))
-    site.refuse("it mixes the samples of a batch; compile the model for a batch of 1");
 }
 
 std::vector<std::int64_t> broadcast_map(const Site& site, const Shape& from, const Shape& to) {

@@ -2,7 +2,6 @@
 #include <algorithm>
 
 #include "plugins/tensor_exec/operators/all.hpp"
-#include "plugins/tensor_exec/operators/axes.hpp"
 #include "plugins/tensor_exec/operators/moments.hpp"
 
 namespace adze::exec {
@@ -25,8 +24,8 @@ std::vector<char> together(const Site& site) {
                                                           : Shape{site.node.integer("axis", -1)};
   std::vector<char> chosen(rank, 0);
   for (const std::int64_t axis : axes) {
-    const std::size_t at = normal_axis(site, axis, rank);
-    refuse_across_batch(site, input, at);
+    const std::size_t at = site.axis(axis, rank);
+    site.keep_samples_apart(input, at);
     chosen[at] = 1;
   }
   return chosen;

@@ -27,8 +27,8 @@ GemmMatrices gemm_matrices(const Site& site) {
   m.columns = m.b[m.b_transposed ? 0 : 1];
   if (m.depth != m.b[m.b_transposed ? 1 : 0])
     site.malformed("matrices " + to_string(m.a) + " and " + to_string(m.b) + " do not fit");
-  refuse_across_batch(site, site.input(0), m.a_transposed ? 0 : 1);
-  refuse_across_batch(site, site.input(1), m.b_transposed ? 1 : 0);
+  site.keep_samples_apart(site.input(0), m.a_transposed ? 0 : 1);
+  site.keep_samples_apart(site.input(1), m.b_transposed ? 1 : 0);
   return m;
 }
 

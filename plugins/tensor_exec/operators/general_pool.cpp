@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "plugins/tensor_exec/operators/all.hpp"
+#include "plugins/tensor_exec/types.hpp"
 
 namespace adze::exec {
 namespace {
@@ -41,35 +42,44 @@ std::int64_t taps_with_padding(const std::array<WindowAxis, 3>& axes, const Plac
   return count;
 }
 
-class GeneralPoolKernel final : public Kernel {
+/// Calls body(plane, place, index in the output) for all places of the output.
+template <class Body>
+void for_each_place(const GeneralPool& pool, int threads, const Body& body) {
+  parallel_for(threads, pool.planes, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t plane = begin; plane < end; ++plane) {
+      std::int64_t at = plane * pool.out_pixels();
+      Place place{};
+      for (place[0] = 0; place[0] < pool.axes[0].out; ++place[0])
+        for (place[1] = 0; place[1] < pool.axes[1].out; ++place[1])
+          for (place[2] = 0; place[2] < pool.axes[2].out; ++place[2], ++at) body(plane, place, at);
+    }
+  });
+}
+
+std::int64_t pixel(const GeneralPool& pool, const Place& at) {
+  return (at[0] * pool.axes[1].in + at[1]) * pool.axes[2].in + at[2];
+}
+
+/// Of floats: mean, or root of a sum of powers.
+class SumPoolKernel final : public Kernel {
  public:
-  explicit GeneralPoolKernel(const GeneralPool& pool) : pool_(pool) {}
+  explicit SumPoolKernel(const GeneralPool& pool) : pool_(pool) {}
 
   void run(const Run& run) const override {
     const auto* src = reinterpret_cast<const float*>(run.inputs[0]);
     auto* dst = reinterpret_cast<float*>(run.outputs[0]);
-    auto* indices = pool_.has_indices ? reinterpret_cast<std::int64_t*>(run.outputs[1]) : nullptr;
-    parallel_for(run.threads, pool_.planes, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t plane = begin; plane < end; ++plane) {
-        std::int64_t at = plane * pool_.out_pixels();
-        Place place{};
-        for (place[0] = 0; place[0] < pool_.axes[0].out; ++place[0])
-          for (place[1] = 0; place[1] < pool_.axes[1].out; ++place[1])
-            for (place[2] = 0; place[2] < pool_.axes[2].out; ++place[2], ++at)
-              dst[at] = pooled(src + plane * pool_.in_pixels(), plane, place,
-                               indices ? indices + at : nullptr);
-      }
-    });
+    for_each_place(pool_, run.threads,
+                   [&](std::int64_t plane, const Place& place, std::int64_t at) {
+                     dst[at] = pooled(src + plane * pool_.in_pixels(), place);
+                   });
   }
 
  private:
-  float pooled(const float* image, std::int64_t plane, const Place& place,
-               std::int64_t* index) const {
-    if (pool_.function == GeneralPool::Function::max) return largest(image, plane, place, index);
+  float pooled(const float* image, const Place& place) const {
     double sum = 0;
     std::int64_t taps = 0;
     for_each_tap(pool_.axes, place, [&](const Place& from) {
-      const double x = static_cast<double>(image[pixel(from)]);
+      const auto x = static_cast<double>(image[pixel(pool_, from)]);
       sum += pool_.function == GeneralPool::Function::average ? x : raised(std::abs(x));
       ++taps;
     });
@@ -83,25 +93,48 @@ class GeneralPoolKernel final : public Kernel {
     return pool_.power == 1 ? x : pool_.power == 2 ? x * x : std::pow(x, pool_.power);
   }
 
-  float largest(const float* image, std::int64_t plane, const Place& place,
-                std::int64_t* index) const {
-    float best = -std::numeric_limits<float>::infinity();
+  GeneralPool pool_;
+};
+
+template <class T>
+class LargestKernel final : public Kernel {
+ public:
+  explicit LargestKernel(const GeneralPool& pool) : pool_(pool) {}
+
+  void run(const Run& run) const override {
+    const auto* src = reinterpret_cast<const T*>(run.inputs[0]);
+    auto* dst = reinterpret_cast<T*>(run.outputs[0]);
+    auto* indices = pool_.has_indices ? reinterpret_cast<std::int64_t*>(run.outputs[1]) : nullptr;
+    for_each_place(pool_, run.threads,
+                   [&](std::int64_t plane, const Place& place, std::int64_t at) {
+                     const T* image = src + plane * pool_.in_pixels();
+                     const std::optional<Place> found = largest(image, place);
+                     dst[at] = found ? image[pixel(pool_, *found)] : kLowest;
+                     if (indices)
+                       indices[at] = found ? plane * pool_.in_pixels() + index_of(*found) : 0;
+                   });
+  }
+
+ private:
+  static constexpr T kLowest = std::numeric_limits<T>::has_infinity
+                                   ? -std::numeric_limits<T>::infinity()
+                                   : std::numeric_limits<T>::lowest();
+
+  /// The first of equals; nullopt for a window that covers padding only.
+  std::optional<Place> largest(const T* image, const Place& place) const {
     std::optional<Place> found;
+    T best = kLowest;
     for_each_tap(pool_.axes, place, [&](const Place& from) {
-      const float x = image[pixel(from)];
+      const T x = image[pixel(pool_, from)];
       if (found && !(x > best)) return;
       best = x;
       found = from;
     });
-    if (index) *index = found ? plane * pool_.in_pixels() + index_of(*found) : 0;
-    return best;
+    return found;
   }
 
-  std::int64_t pixel(const Place& at) const {
-    return (at[0] * pool_.axes[1].in + at[1]) * pool_.axes[2].in + at[2];
-  }
   std::int64_t index_of(const Place& at) const {
-    if (!pool_.column_major) return pixel(at);
+    if (!pool_.column_major) return pixel(pool_, at);
     return at[1] + at[2] * pool_.axes[1].in + at[0] * pool_.axes[1].in * pool_.axes[2].in;
   }
 
@@ -144,7 +177,10 @@ GeneralPool power_pool(const Site& site) {
 }  // namespace
 
 std::unique_ptr<Kernel> make_general_pool(const GeneralPool& pool) {
-  return std::make_unique<GeneralPoolKernel>(pool);
+  if (pool.function != GeneralPool::Function::max) return std::make_unique<SumPoolKernel>(pool);
+  return with_number(pool.type, [&]<class T>(TypeTag<T>) -> std::unique_ptr<Kernel> {
+    return std::make_unique<LargestKernel<T>>(pool);
+  });
 }
 
 GeneralPool general_pool(const Site& site, const Shape& kernel) {

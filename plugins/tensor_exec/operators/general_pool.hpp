@@ -11,6 +11,7 @@ namespace adze::exec {
 struct GeneralPool {
   enum class Function : std::uint8_t { max, average, power } function = Function::max;
   std::int64_t planes = 1;  ///< batch times channels
+  DType type = DType::f32;
   std::array<WindowAxis, 3> axes;
   bool count_padding = false;  ///< average
   double power = 2;
@@ -20,7 +21,8 @@ struct GeneralPool {
   std::int64_t out_pixels() const { return axes[0].out * axes[1].out * axes[2].out; }
 };
 
-/// Input: floats; outputs: floats, and int64 when it has indices.
+/// Input and output 0: floats, or for the maximum elements of `type`; output 1: int64, when it has
+/// indices.
 std::unique_ptr<Kernel> make_general_pool(const GeneralPool& pool);
 
 /// Planes and axes of a pooling node with this kernel. Errors: Site::refuse(), Site::malformed().

@@ -72,7 +72,7 @@ class LayerNormalizationKernel final : public Kernel {
 
 std::size_t first_axis(const Site& site) {
   const Shape in = site.shape(site.input(0));
-  return normal_axis(site, site.node.integer("axis", -1), in.size());
+  return site.axis(site.node.integer("axis", -1), in.size());
 }
 
 /// Leading axes of 1 add nothing: a parameter belongs to the normalized axes.
@@ -88,7 +88,7 @@ std::vector<std::int64_t> parameter_map(const Site& site, std::size_t input, con
 LayerNormalization layer_normalization_of(const Site& site) {
   const Shape in = site.shape(site.input(0));
   const std::size_t axis = first_axis(site);
-  for (std::size_t i = axis; i < in.size(); ++i) refuse_across_batch(site, site.input(0), i);
+  for (std::size_t i = axis; i < in.size(); ++i) site.keep_samples_apart(site.input(0), i);
   const Shape row(in.begin() + static_cast<std::ptrdiff_t>(axis), in.end());
   const Extents extents = extents_around(in, axis, in.size());
   LayerNormalization problem;

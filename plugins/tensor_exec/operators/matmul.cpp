@@ -5,7 +5,6 @@
 #include <dnnl.hpp>
 
 #include "plugins/tensor_exec/operators/all.hpp"
-#include "plugins/tensor_exec/operators/axes.hpp"
 #include "plugins/tensor_exec/operators/weighted.hpp"
 #include "plugins/tensor_exec/rows.hpp"
 
@@ -112,24 +111,27 @@ class MatMulKernel final : public Kernel {
   bool is_zero_;  ///< sums of no products
 };
 
-/// Both operands with the same number of axes, at least two; `result` in the same way.
-struct Stacks {
-  Shape a, b, result;
-};
+}  // namespace
 
-Stacks stacks_of(const Site& site) {
-  Shape a = site.shape(site.input(0)), b = site.shape(site.input(1));
+std::unique_ptr<Kernel> make_matmul(MatMulProblem problem, std::size_t& out_scratch_bytes) {
+  auto kernel = std::make_unique<MatMulKernel>(std::move(problem));
+  out_scratch_bytes = kernel->scratch_bytes();
+  return kernel;
+}
+
+MatrixStacks matrix_stacks(const Site& site, std::size_t left, std::size_t right) {
+  Shape a = site.shape(site.input(left)), b = site.shape(site.input(right));
   if (a.empty() || b.empty()) site.malformed("a scalar is no matrix");
   const bool row = a.size() == 1, column = b.size() == 1;
   if (row) a.insert(a.begin(), 1);
   if (column) b.push_back(1);
   const auto fail = [&] {
-    site.malformed("matrices " + to_string(site.shape(site.input(0))) + " and " +
-                   to_string(site.shape(site.input(1))) + " do not fit");
+    site.malformed("matrices " + to_string(site.shape(site.input(left))) + " and " +
+                   to_string(site.shape(site.input(right))) + " do not fit");
   };
   if (a.back() != b[b.size() - 2]) fail();
   const std::size_t rank = std::max(a.size(), b.size());
-  Stacks stacks{aligned_shape(a, rank), aligned_shape(b, rank), aligned_shape(a, rank)};
+  MatrixStacks stacks{aligned_shape(a, rank), aligned_shape(b, rank), aligned_shape(a, rank)};
   for (std::size_t i = 0; i + 2 < rank; ++i) {
     std::int64_t& size = stacks.result[i];
     if (size != stacks.b[i] && size != 1 && stacks.b[i] != 1) fail();
@@ -143,25 +145,17 @@ Stacks stacks_of(const Site& site) {
   return stacks;
 }
 
-}  // namespace
-
-std::unique_ptr<Kernel> make_matmul(MatMulProblem problem, std::size_t& out_scratch_bytes) {
-  auto kernel = std::make_unique<MatMulKernel>(std::move(problem));
-  out_scratch_bytes = kernel->scratch_bytes();
-  return kernel;
-}
-
 void check_matmul(const Site& site) {
-  stacks_of(site);
+  matrix_stacks(site, 0, 1);
   const std::size_t left = site.shape(site.input(0)).size(),
                     right = site.shape(site.input(1)).size();
-  refuse_across_batch(site, site.input(0), left - 1);
-  refuse_across_batch(site, site.input(1), right == 1 ? 0 : right - 2);
+  site.keep_samples_apart(site.input(0), left - 1);
+  site.keep_samples_apart(site.input(1), right == 1 ? 0 : right - 2);
 }
 
 Planned plan_matmul(const Site& site) {
   if (has_constant_matrix(site)) return plan_weighted(site, matmul_layer(site));
-  Stacks stacks = stacks_of(site);
+  MatrixStacks stacks = matrix_stacks(site, 0, 1);
   MatMulProblem problem;
   problem.a = {stacks.a, strides_of(stacks.a)};
   problem.b = {stacks.b, strides_of(stacks.b)};

@@ -18,6 +18,16 @@ struct MatMulProblem {
   Clamp clamp;
 };
 
+/// Both operands of a product with the same number of axes, at least two, and the result in the
+/// same way.
+struct MatrixStacks {
+  Shape a, b, result;
+};
+
+/// Of the inputs with these numbers. Errors: Site::malformed(), also when the node's output has
+/// another shape.
+MatrixStacks matrix_stacks(const Site& site, std::size_t left, std::size_t right);
+
 /// Errors: UNIMPLEMENTED.
 std::unique_ptr<Kernel> make_matmul(MatMulProblem problem, std::size_t& out_scratch_bytes);
 

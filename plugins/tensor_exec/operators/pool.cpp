@@ -115,29 +115,46 @@ bool has_indices(const Site& site) {
 
 /// What the kernels here do not take.
 bool is_general(const Site& site) {
-  return site.node.integers("kernel_shape").size() > 2 || has_indices(site);
+  return site.node.integers("kernel_shape").size() > 2 || has_indices(site) ||
+         site.type(site.input(0)) != DType::f32;
 }
 
 GeneralPool general_pool_of(const Site& site) {
   return general_pool(site, site.node.integers("kernel_shape"));
 }
 
+Planned plan_general_max_pool(const Site& site) {
+  GeneralPool pool = general_pool_of(site);
+  pool.type = site.type(site.input(0));
+  pool.has_indices = has_indices(site);
+  pool.column_major = site.node.integer("storage_order", 0) != 0;
+  Planned planned;
+  planned.inputs = {{site.input(0), site.own_form(site.input(0))}};
+  planned.outputs = {{site.output, site.own_form(site.output)}};
+  if (pool.has_indices)
+    planned.outputs.push_back({site.node.outputs[1], site.own_form(site.node.outputs[1])});
+  planned.kernel = make_general_pool(pool);
+  return planned;
+}
+
 }  // namespace
 
 void check_max_pool(const Site& site) {
   general_pool_of(site);
-  if (has_indices(site)) site.refuse("the indices of the largest elements are not supported");
+  if (site.type(site.input(0)) != site.type(site.output) ||
+      site.type(site.output) == DType::boolean)
+    site.malformed("its output is of another type than its input");
+  if (!has_indices(site)) return;
+  const std::uint32_t indices = site.node.outputs[1];
+  if (site.shape(indices) != site.output_shape() || site.type(indices) != DType::i64)
+    site.malformed("its indices are no int64 of the shape of its output");
+  // They count the samples of the batch, which is computed in parts.
+  if (site.program.batch > 1)
+    site.refuse("its indices need a model that is compiled for a batch of 1");
 }
 
 Planned plan_max_pool(const Site& site) {
-  if (is_general(site)) {
-    GeneralPool pool = general_pool_of(site);
-    Planned planned;
-    planned.inputs = {{site.input(0), {}}};
-    planned.outputs = {{site.output, {}}};
-    planned.kernel = make_general_pool(pool);
-    return planned;
-  }
+  if (is_general(site)) return plan_general_max_pool(site);
   const Geometry g = pool_geometry(site);
   const std::uint32_t input = site.input(0);
   const auto from = site.quant8(input), to = site.quant8(site.output);

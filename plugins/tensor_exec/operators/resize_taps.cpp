@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <array>
 
-#include "plugins/tensor_exec/operators/axes.hpp"
-
 namespace adze::exec {
 namespace {
 
@@ -163,7 +161,7 @@ std::vector<Scaling> scalings_of(const Site& site, const ResizeRules& rules) {
     if (in[i] == 0 && out[i] != 0) site.malformed("its input is empty");
   }
   for (std::size_t i = 0; i < axes.size(); ++i) {
-    Scaling& scaling = scalings[normal_axis(site, axes[i], in.size())];
+    Scaling& scaling = scalings[site.axis(axes[i], in.size())];
     if (!roi.empty()) {
       scaling.roi_begin = static_cast<double>(roi[i]);
       scaling.roi_end = static_cast<double>(roi[i + axes.size()]);

@@ -18,10 +18,9 @@ Extents softmax_extents(const Site& site) {
   const std::uint32_t input = site.input(0);
   const Shape shape = site.shape(input);
   const bool flat = site.node.op_version < 13;
-  const std::size_t axis =
-      normal_axis(site, site.node.integer("axis", flat ? 1 : -1), shape.size());
+  const std::size_t axis = site.axis(site.node.integer("axis", flat ? 1 : -1), shape.size());
   const std::size_t end = flat ? shape.size() : axis + 1;
-  for (std::size_t i = axis; i < end; ++i) refuse_across_batch(site, input, i);
+  for (std::size_t i = axis; i < end; ++i) site.keep_samples_apart(input, i);
   return extents_around(shape, axis, end);
 }
 

@@ -71,6 +71,18 @@ class GraphBuilder {
     return value;
   }
 
+  /// One more output of the node added last.
+  std::uint32_t another_output(const Shape& shape, std::uint8_t code, std::uint8_t bits) {
+    const std::uint32_t value =
+        add_value("also" + std::to_string(values_.size()), shape, code, bits);
+    values_[value].batch_axis = values_[lists_.back().front()].batch_axis;
+    values_[value].producer = static_cast<std::uint32_t>(nodes_.size()) - 1;
+    lists_.back().push_back(value);
+    nodes_.back().outputs = lists_.back().data();
+    nodes_.back().output_count = static_cast<std::uint32_t>(lists_.back().size());
+    return value;
+  }
+
   void quantize(std::uint32_t value, float scale, std::int32_t zero_point, bool is_signed = false,
                 std::uint8_t bits = 8) {
     quantize(value, -1, {scale}, {zero_point}, is_signed, bits);
