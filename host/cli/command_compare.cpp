@@ -27,11 +27,13 @@ struct CompareOptions {
   std::vector<std::string> set_a, set_b;
   bool layers = false;
   std::optional<double> min_agreement, min_sqnr_db;
-  std::optional<double> layer_max_rel, layer_max_steps, layer_max_share;
+  std::optional<double> layer_max_rel, layer_max_abs, layer_max_steps, layer_max_share;
 
   /// All layers of a batch are held at once.
   std::uint32_t batch_size() const { return batch.value_or(layers ? 1 : 16); }
-  bool limits_layers() const { return layer_max_rel || layer_max_steps || layer_max_share; }
+  bool limits_layers() const {
+    return layer_max_rel || layer_max_abs || layer_max_steps || layer_max_share;
+  }
 };
 
 struct Verdict {
@@ -134,6 +136,7 @@ LayerComparison judged_layers(const Sides& sides, const CompareOptions& options,
   LayerLimits limits;
   limits.max_rel = options.layer_max_rel.value_or(
       sides.match.quantized ? LayerLimits::kQuantizedMaxRel : LayerLimits::kFloatMaxRel);
+  limits.max_abs = options.layer_max_abs.value_or(limits.max_abs);
   limits.max_steps = options.layer_max_steps.value_or(limits.max_steps);
   limits.differing_share = options.layer_max_share.value_or(limits.differing_share);
   return judge_layers(sides.match, results, limits);
@@ -235,6 +238,10 @@ void add_compare(CLI::App& app, Context& context) {
                    "A layer parts when its largest difference is a larger share of its largest "
                    "magnitude (default: 1e-4; 1e-2 in models with quantized layers); given: FAIL "
                    "then")
+      ->check(CLI::NonNegativeNumber);
+  command
+      ->add_option("--layer-max-abs", options->layer_max_abs,
+                   "It does not part when that difference is no larger than this (default: 1e-6)")
       ->check(CLI::NonNegativeNumber);
   command
       ->add_option("--layer-max-steps", options->layer_max_steps,

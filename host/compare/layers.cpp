@@ -83,7 +83,8 @@ bool is_within(const OutputComparison& figures, const LayerLimits& limits) {
   if (figures.steps)
     return figures.steps->max <= limits.max_steps &&
            figures.steps->differing_share <= limits.differing_share;
-  return figures.max_rel && *figures.max_rel <= limits.max_rel;
+  return figures.max_abs <= limits.max_abs ||
+         (figures.max_rel && *figures.max_rel <= limits.max_rel);
 }
 
 const LayerResult* LayerComparison::first_parting() const {

@@ -34,9 +34,12 @@ struct LayerMatch {
 LayerMatch match_layers(const Graph& a, const Graph& b);
 
 /// Where a difference counts as parting. Quantized layers are judged by steps and by share, others
-/// by max_rel.
+/// part when they are beyond both max_rel and max_abs.
 struct LayerLimits {
   double max_rel = kFloatMaxRel;
+  /// Approximations such as that of Sigmoid have an absolute error, which is a large share of a
+  /// layer that holds small numbers only.
+  double max_abs = 1e-6;
   double max_steps = 1;
   double differing_share = 1e-3;  ///< of elements that are a step apart or more
 

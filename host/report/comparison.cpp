@@ -44,6 +44,7 @@ void add_layers(json& document, const LayerComparison& comparison) {
   document["unobserved"] = std::move(unobserved);
   document["first_parting"] = first ? json(first->layer.value) : json(nullptr);
   document["limits"] = {{"max_rel", comparison.limits.max_rel},
+                        {"max_abs", comparison.limits.max_abs},
                         {"max_steps", comparison.limits.max_steps},
                         {"steps_differing_share", comparison.limits.differing_share}};
 }

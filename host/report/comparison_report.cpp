@@ -72,29 +72,33 @@ std::string layer_rows(const json& comparison) {
       }
   }
   const std::size_t end = std::min(end_of_all, begin + kMostRows);
+  const bool in_steps = std::ranges::any_of(layers, is_quantized);
+  std::vector<std::string> header = {"Layer",   "Operator", "",        "Shape",
+                                     "Largest", "Relative", "SQNR dB", "Differ"};
+  if (in_steps) header.insert(header.end(), {"Steps", "Beyond one"});
   std::vector<std::vector<std::string>> rows;
   for (std::size_t i = begin; i < end; ++i) {
     const json& layer = layers[i];
     const bool first = layer.at("name") == comparison.at("first_parting");
+    const bool within = layer.at("within");
     rows.push_back({layer.at("name"), layer.at("op"),
-                    first                            ? "parts here"
-                    : layer.at("within").get<bool>() ? ""
-                                                     : "beyond",
-                    shape_text(layer.at("shape")), number_or_dash(layer.at("max_abs"), "{:.4g}"),
+                    first    ? "parts here"
+                    : within ? ""
+                             : "beyond",
+                    shape_text(layer.at("shape")), number_or_dash(layer.at("max_abs"), "{:.3g}"),
                     number_or_dash(layer.at("max_rel"), "{:.3g}"),
                     number_or_dash(layer.at("sqnr_db"), "{:.1f}"),
                     percent(is_quantized(layer) ? layer.at("steps_differing_share")
-                                                : layer.at("mismatch_share")),
-                    number_or_dash(layer.at("max_steps"), "{:.0f}"),
-                    number_or_dash(layer.at("steps_beyond_share"), "{:.3g}")});
+                                                : layer.at("mismatch_share"))});
+    if (!in_steps) continue;
+    rows.back().push_back(number_or_dash(layer.at("max_steps"), "{:.0f}"));
+    rows.back().push_back(percent(layer.at("steps_beyond_share")));
   }
   std::string html = heading("Layers");
   if (end - begin < end_of_all)
     html += fmt::format("<p class=\"dim\">Layers {} to {} of {}; compare.json has all.</p>\n",
                         begin + 1, end, end_of_all);
-  return html + table({"Layer", "Operator", "", "Shape", "Largest difference", "of largest",
-                       "SQNR dB", "Share that differs", "Steps", "Share beyond one step"},
-                      rows, 3);
+  return html + table(header, rows, 3);
 }
 
 std::string unobserved_rows(const json& comparison) {
@@ -120,7 +124,7 @@ std::string output_rows(const json& comparison) {
                     number_or_dash(output.at("max_rel"), "{:.3g}"),
                     percent(output.at("mismatch_share")),
                     number_or_dash(output.at("top1_agreement"), "{:.4f}")});
-  return heading("Outputs") + table({"Output", "SQNR", "Cosine", "Largest difference", "of largest",
+  return heading("Outputs") + table({"Output", "SQNR", "Cosine", "Largest", "Relative",
                                      "Share that differs", "Same top-1"},
                                     rows, 1);
 }
@@ -153,8 +157,10 @@ std::string render_comparison(const json& comparison) try {
   }
   html += output_rows(comparison);
   html +=
-      "<h2>What these figures are</h2>\n<p>The largest difference of two elements in the same "
-      "place, and the same divided by the largest magnitude in the reference. Quantized layers are "
+      "<h2>What these figures are</h2>\n<p>Largest: the largest difference of two elements "
+      "in the same place. Relative: that, divided by the largest magnitude in the reference. "
+      "Differ: "
+      "the share of elements that are not equal, or a step apart. Quantized layers are "
       "judged in steps of their quantization: how many, and by how large a share of the "
       "elements.</p>\n";
   return html + page_end();

@@ -18,7 +18,6 @@ namespace {
 
 using testing::AllOf;
 using testing::HasSubstr;
-using testing::Not;
 namespace fs = std::filesystem;
 
 std::string fixture(const std::string& name) {
@@ -139,6 +138,16 @@ TEST_F(Compare, a_text_is_no_library) {
                                   {"--set-b", "library=" + (folder_ / "notes.txt").string()});
   EXPECT_EQ(outcome.exit_code, 1);
   EXPECT_THAT(outcome.err, AllOf(HasSubstr("notes.txt"), HasSubstr("as ONNX Runtime")));
+}
+
+TEST_F(Compare, the_plugin_keeps_every_rule_when_a_library_is_named) {
+  const char* library = std::getenv("ADZE_ONNXRUNTIME");
+  ADZE_NEEDS(library && *library, "ONNX Runtime (ADZE_ONNXRUNTIME, ci/onnxruntime.sh)");
+  const Outcome outcome =
+      adze({"-q", "plugin", "check",
+            (binary_dir() / "lib/adze/plugins/adze_onnxruntime.so").string(), "--seconds", "2"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.out;
+  EXPECT_THAT(outcome.out, HasSubstr(" 0 failed"));
 }
 
 TEST_F(Compare, limits_for_layers_need_layers) {

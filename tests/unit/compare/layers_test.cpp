@@ -30,6 +30,7 @@ OutputComparison figures(const std::string& name, double max_rel) {
   OutputComparison made;
   made.name = name;
   made.max_rel = max_rel;
+  made.max_abs = max_rel * 10;
   return made;
 }
 
@@ -75,6 +76,15 @@ TEST(Layers, part_at_the_first_one_beyond_its_limit) {
   const LayerComparison wide = judge_layers(match, {figures("a", 0.1)}, LayerLimits{.max_rel = 1});
   EXPECT_EQ(wide.first_parting(), nullptr);
   EXPECT_EQ(wide.unobserved.size(), 3u) << "what no runner showed is listed";
+}
+
+TEST(Layers, of_small_numbers_do_not_part_by_an_absolute_error) {
+  OutputComparison made = figures("a", 0.01);
+  made.max_abs = 1e-7;
+  EXPECT_TRUE(is_within(made, {}));
+  EXPECT_FALSE(is_within(made, {.max_abs = 1e-8}));
+  made.max_rel.reset();
+  EXPECT_FALSE(is_within(made, {.max_abs = 1e-8})) << "zeros against other numbers";
 }
 
 TEST(Layers, that_are_quantized_are_judged_in_steps) {
