@@ -24,7 +24,7 @@ std::string number_or_dash(const json& value, const char* format) {
 }
 
 std::string percent(const json& share) {
-  return share.is_number() ? fmt::format("{:.4g} %", share.get<double>() * 100) : "–";
+  return share.is_number() ? fmt::format("{:.3g} %", share.get<double>() * 100) : "–";
 }
 
 std::string shape_text(const json& shape) {

@@ -16,14 +16,14 @@ bool is_output(const adze_graph& graph, std::uint32_t value) {
   return graph.values[value]->flags & ADZE_VALUE_OUTPUT;
 }
 
-/// An activation that ONNX Runtime computes as one with the quantized node before it. Who asks for
+/// Read by an activation that ONNX Runtime computes as one with the node before it. Who asks for
 /// what lies between makes it compute both in floats, and sees other numbers than the model gives.
-const adze_node* absorbing_activation(const adze_graph& graph, const adze_value& value) {
-  if (value.consumer_count != 1) return nullptr;
+bool is_absorbed(const adze_graph& graph, const adze_value& value) {
+  if (value.consumer_count != 1) return false;
   const adze_node& reader = *graph.nodes[value.consumers[0]];
   const std::string_view op = reader.op;
-  if ((op != "Relu" && op != "Clip") || reader.outputs[0] == ADZE_NONE) return nullptr;
-  return graph.values[reader.outputs[0]]->quant ? &reader : nullptr;
+  return (op == "Relu" || op == "Clip") && reader.outputs[0] != ADZE_NONE &&
+         graph.values[reader.outputs[0]]->quant;
 }
 
 void report(adze_call* call, std::uint32_t value, const Shape& shape, std::int32_t onnx_type,
@@ -110,10 +110,10 @@ std::vector<std::pair<std::string, std::uint32_t>> Executable::extra_outputs(
         extras.emplace_back(name, index);
     } else if (input != graph.inputs + graph.input_count) {
       echoes_.push_back({index, static_cast<std::size_t>(input - graph.inputs)});
-    } else if (const adze_node* activation = absorbing_activation(graph, value);
-               activation && optimization != Optimization::none) {
-      unavailable(std::string("ONNX Runtime computes it as one with '") + activation->name +
-                  "' (optimization = none shows it)");
+    } else if (optimization != Optimization::none && is_absorbed(graph, value)) {
+      unavailable(
+          "ONNX Runtime computes it as one with the quantized activation that reads it "
+          "(optimization = none shows it)");
     } else {
       extras.emplace_back(value.name, index);
     }
