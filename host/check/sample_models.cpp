@@ -134,11 +134,14 @@ SampleModel unknown_operators() {
   const std::uint32_t other = b.value("other.out", Shape{1, 8, 8, 8});
   b.node("Conv", "not_onnx", {strange}, {other}).domain = "org.example.unheard-of";
   b.target("not_onnx");
+  const std::uint32_t gap = b.value("gap.out", Shape{1, 8, 8, 8});
+  b.node("Conv", "gap", {other, kNone, weight}, {gap}).domain = "org.example.unheard-of";
+  b.target("gap");
   const std::uint32_t bare = b.value("bare.out", Shape{1, 8});
   b.node("Gemm", "bare", {}, {bare});
   b.target("bare");
   const std::uint32_t sink = b.value("sink.out", Shape{1, 8});
-  b.node("FromTheFuture", "future", {other, bare}, {kNone, sink}).op_version = 4711;
+  b.node("FromTheFuture", "future", {gap, bare}, {kNone, sink}).op_version = 4711;
   b.output(sink);
   return b.build();
 }

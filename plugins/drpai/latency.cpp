@@ -67,8 +67,9 @@ LatencyModel::LatencyModel(const adze_graph& graph, const Facts& facts) {
       work.fused =
           is_activation(node) && from != ADZE_NONE && placed_[from].unit == placed_[i].unit;
     }
-    const bool layer = node.op == "Conv" || node.op == "Gemm" || node.op == "MatMul";
-    if (layer && node.inputs.size() > 1) {
+    const bool layer =
+        node.domain.empty() && (node.op == "Conv" || node.op == "Gemm" || node.op == "MatMul");
+    if (layer && node.inputs.size() > 1 && node.inputs[1] != ADZE_NONE) {
       const exec::Value& weights = program.values[node.inputs[1]];
       const exec::Shape& shape = weights.shape;
       work.has_macs = true;

@@ -36,4 +36,37 @@ TEST(Sugar, parameters_carry_type_default_and_limits) {
   EXPECT_EQ(kFlag.default_number, 1);
 }
 
+/// One node with two inputs, the second of which is the only value there is.
+struct OneNode {
+  OneNode(const char* op, const char* domain, uint32_t second) : inputs{0, second} {
+    value.struct_size = sizeof value;
+    value.constant = weight.get();
+    node.struct_size = sizeof node;
+    node.op = op;
+    node.domain = domain;
+    node.name = "node";
+    node.input_count = 2;
+    node.inputs = inputs;
+    graph.struct_size = sizeof graph;
+    graph.value_count = 1;
+    graph.values = &values;
+  }
+  uint32_t weight_index() const { return adze::weight_of(graph, node); }
+
+  std::vector<float> elements = {1, 2};
+  adze::F32Tensor weight{elements, std::vector<int64_t>{2}};
+  uint32_t inputs[2];
+  adze_value value{};
+  const adze_value* values = &value;
+  adze_node node{};
+  adze_graph graph{};
+};
+
+TEST(Sugar, only_layers_of_onnx_that_name_their_weight_have_one) {
+  EXPECT_EQ(OneNode("Conv", "", 0).weight_index(), 0u);
+  EXPECT_EQ(OneNode("Conv", "", ADZE_NONE).weight_index(), uint32_t{ADZE_NONE});
+  EXPECT_EQ(OneNode("Conv", "org.example", 0).weight_index(), uint32_t{ADZE_NONE});
+  EXPECT_EQ(OneNode("Relu", "", 0).weight_index(), uint32_t{ADZE_NONE});
+}
+
 }  // namespace
