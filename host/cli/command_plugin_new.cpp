@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "host/base/file.hpp"
+#include "host/base/text.hpp"
 #include "host/cli/command.hpp"
 
 namespace adze::host {
@@ -25,32 +26,44 @@ fs::path template_folder() { return installation_root() / "share/adze/templates"
 
 bool is_lower_or_digit(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
 
-/// A name of CMake or Rust that a target or crate may not have.
-bool is_taken(std::string_view name) {
-  static constexpr auto kTaken = std::to_array<std::string_view>(
-      {"abstract", "adze",    "all",   "alloc",      "as",    "async", "await",  "become", "box",
-       "break",    "check",   "clean", "const",      "core",  "crate", "do",     "dyn",    "else",
-       "enum",     "extern",  "false", "final",      "fn",    "for",   "help",   "if",     "impl",
-       "in",       "install", "let",   "loop",       "macro", "match", "mod",    "move",   "mut",
-       "override", "package", "priv",  "proc_macro", "pub",   "ref",   "return", "self",   "static",
-       "std",      "struct",  "super", "test",       "trait", "true",  "try",    "type",   "typeof",
-       "unsafe",   "unsized", "use",   "virtual",    "where", "while", "yield"});
-  return std::ranges::find(kTaken, name) != kTaken.end();
+template <std::size_t count>
+bool is_among(std::string_view name, const std::array<std::string_view, count>& names) {
+  return std::ranges::find(names, name) != names.end();
 }
 
-void check_name(const std::string& name) {
-  const bool plain =
-      !name.empty() && name.size() <= 64 && name[0] >= 'a' && name[0] <= 'z' &&
-      std::ranges::all_of(name, [](char c) { return c == '_' || is_lower_or_digit(c); });
-  if (!plain)
-    throw Error(
-        ADZE_INVALID_ARGUMENT,
-        fmt::format("'{}' is no name for a plugin: write up to 64 lower case letters, digits "
-                    "and '_', a letter first",
-                    name));
-  if (is_taken(name))
+/// Why no plugin can be called so, whatever the language; "": it can.
+std::string fault_of(std::string_view name) {
+  constexpr std::size_t kMostCharacters = 64;
+  static constexpr auto kRust = std::to_array<std::string_view>(
+      {"abstract",   "alloc",   "as",    "async",  "await", "become", "box",      "break",
+       "const",      "core",    "crate", "do",     "dyn",   "else",   "enum",     "extern",
+       "false",      "final",   "fn",    "for",    "if",    "impl",   "in",       "let",
+       "loop",       "macro",   "match", "mod",    "move",  "mut",    "override", "priv",
+       "proc_macro", "pub",     "ref",   "return", "self",  "static", "std",      "struct",
+       "super",      "trait",   "true",  "try",    "type",  "typeof", "unsafe",   "unsized",
+       "use",        "virtual", "where", "while",  "yield"});
+  static constexpr auto kTargets =
+      std::to_array<std::string_view>({"all", "check", "clean", "depend", "edit_cache", "help",
+                                       "install", "list_install_components", "package",
+                                       "package_source", "preinstall", "rebuild_cache", "test"});
+  if (name.empty()) return "it is empty";
+  if (name.size() > kMostCharacters)
+    return fmt::format("it has {} bytes, more than {}", name.size(), kMostCharacters);
+  if (!std::ranges::all_of(name, [](char c) { return c == '_' || is_lower_or_digit(c); }))
+    return "write lower case letters from a to z, digits and '_' only";
+  if (name[0] < 'a' || name[0] > 'z') return "it does not begin with a letter";
+  if (name == "adze") return "the SDK's own headers, Rust module and CMake targets are called so";
+  if (is_among(name, kRust)) return "it is a word of Rust, in which nothing can be called so";
+  if (is_among(name, kTargets)) return "it is the name of a target that each build has";
+  return "";
+}
+
+void check_name(const std::string& name, const std::string& kind) {
+  constexpr std::size_t kShownBytes = 80;
+  if (const std::string fault = fault_of(name); !fault.empty())
     throw Error(ADZE_INVALID_ARGUMENT,
-                fmt::format("'{}' is a word of CMake or Rust; choose another name", name));
+                fmt::format("'{}' cannot be the name of a plugin: {}; take one like my_{}",
+                            one_line(name, kShownBytes), fault, kind));
 }
 
 /// As the host will read it when it loads the plugin (rule D03).
@@ -156,13 +169,13 @@ void write_all(const fs::path& folder, const Files& files) {
 }
 
 void make_plugin(PluginNewOptions options, Context& context) {
-  check_name(options.name);
+  const fs::path templates = template_folder();
+  check_choice("kind", options.kind, templates);
+  check_name(options.name, options.kind);
   if (options.id.empty()) options.id = "org.example." + options.name;
   if (options.folder.empty()) options.folder = options.name;
   check_id(options.id);
   check_vendor(options.vendor);
-  const fs::path templates = template_folder();
-  check_choice("kind", options.kind, templates);
   check_choice("language", options.language, templates / options.kind);
   require_empty(options.folder);
 

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "tests/integration/process.hpp"
@@ -111,10 +112,27 @@ TEST_F(PluginNew, an_unknown_language_lists_those_there_are) {
   expect_refused({"pruner", "mine", "--lang", "../c"}, {"../c"});
 }
 
-TEST_F(PluginNew, refuses_names_that_no_build_takes) {
-  for (const std::string name :
-       {"Mine", "my-pruner", "9lives", "", "a/b", "test", "crate", "mine\n"})
-    expect_refused({"pruner", name}, {"'" + name + "'"});
+TEST_F(PluginNew, refuses_names_that_no_build_takes_and_says_why) {
+  const std::map<std::string, std::string> why = {
+      {"Mine", "lower case"},    {"my-pruner", "lower case"},
+      {"größe", "lower case"},   {"a/b", "lower case"},
+      {"9lives", "letter"},      {"_mine", "letter"},
+      {"", "it is empty"},       {std::string(200, 'x'), "200 bytes, more than 64"},
+      {"test", "a target"},      {"edit_cache", "a target"},
+      {"crate", "word of Rust"}, {"fn", "word of Rust"},
+      {"self", "word of Rust"},  {"adze", "the SDK's own headers"}};
+  for (const auto& [name, text] : why)
+    expect_refused({"pruner", name},
+                   {"'" + name.substr(0, 60), "cannot be the name of a plugin", text, "my_pruner"});
+  expect_refused({"pruner", "mine\n\x1b[2J"}, {"cannot be the name of a plugin"});
+  EXPECT_THAT(make({"pruner", "mine\x1b[2J"}).err, Not(HasSubstr("\x1b")));
+}
+
+TEST_F(PluginNew, words_of_c_are_names_like_others) {
+  for (const std::string name : {"new", "class", "int"}) {
+    ASSERT_EQ(make({"pruner", name, "--lang", "c++"}).exit_code, 0) << name;
+    fs::remove_all(folder_ / "made");
+  }
 }
 
 TEST_F(PluginNew, refuses_ids_that_the_host_would_refuse) {
