@@ -1,14 +1,12 @@
 // A component that asks every service for anything, between any edits.
 #include <cmath>
 
-#include "host/base/error.hpp"
 #include "tests/fuzz/services.hpp"
 
 namespace {
 
 using namespace adze::host;
 using adze::fuzz::kSamples;
-using adze::fuzz::Program;
 using adze::fuzz::program;
 
 template <class Table>
@@ -157,12 +155,5 @@ constexpr adze_pruner kPruner = {sizeof(adze_pruner), 0, ask};
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  Program made(data, size);
-  program = &made;
-  adze::fuzz::Services services;
-  try {
-    services.run(made.one_in(2) ? &kPruner : nullptr, &kQuantizer).commit();
-  } catch (const PluginError&) {
-  }
-  return 0;
+  return adze::fuzz::run_component(data, size, kPruner, kQuantizer);
 }

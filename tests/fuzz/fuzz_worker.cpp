@@ -7,7 +7,6 @@
 namespace {
 
 using namespace adze::host;
-using adze::fuzz::Program;
 using adze::fuzz::program;
 
 template <class T>
@@ -127,12 +126,5 @@ constexpr adze_quantizer kQuantizer = {sizeof(adze_quantizer), 0, work};
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  Program made(data, size);
-  program = &made;
-  adze::fuzz::Services services;
-  try {
-    services.run(made.one_in(2) ? &kPruner : nullptr, &kQuantizer).commit();
-  } catch (const PluginError&) {
-  }
-  return 0;
+  return adze::fuzz::run_component(data, size, kPruner, kQuantizer);
 }

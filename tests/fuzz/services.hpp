@@ -3,6 +3,7 @@
 #pragma once
 
 #include "host/abi/backend.hpp"
+#include "host/base/error.hpp"
 #include "host/calibrate/calibration.hpp"
 #include "host/services/dataset_service.hpp"
 #include "host/services/evaluate_service.hpp"
@@ -147,5 +148,18 @@ struct Services {
   LatencyService latency{graph(), backend, {}};
   StructureService structure{graph(), {0, 2}, 2};
 };
+
+/// One run of a component that is a pruner or a quantizer, and does what `data` says.
+inline int run_component(const std::uint8_t* data, std::size_t size, const adze_pruner& pruner,
+                         const adze_quantizer& quantizer) {
+  Program made(data, size);
+  program = &made;
+  Services services;
+  try {
+    services.run(made.one_in(2) ? &pruner : nullptr, &quantizer).commit();
+  } catch (const PluginError&) {
+  }
+  return 0;
+}
 
 }  // namespace adze::fuzz
