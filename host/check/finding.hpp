@@ -16,6 +16,9 @@ inline const char* name_of(Outcome outcome) {
 struct Finding {
   Outcome outcome = Outcome::passed;
   std::string detail;  ///< what was found; for passed: a figure worth knowing, or empty
+  /// Of what components answered; the same in every process. Empty: nothing to compare.
+  std::string fingerprint = {};
+  bool ended_process = false;  ///< the plugin took the process down, or hung in it
 };
 
 inline Finding passed(std::string detail = {}) { return {Outcome::passed, std::move(detail)}; }

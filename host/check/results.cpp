@@ -45,21 +45,27 @@ Finding check_R02(Subject& subject) {
 }
 
 Finding check_R03(Subject& subject) {
-  return each_component(subject, [&](const Component& component, const Settings& settings) {
-    if (!(component.component->flags & ADZE_DETERMINISTIC))
-      return skipped("it does not say that it is deterministic");
-    const SampleModel model = usual_model(subject, component, settings);
-    subject.note("the same question was asked twice");
-    Instance instance(subject, component, settings, {});
-    const Answer first = instance.call(model), second = instance.call(model);
-    instance.destroy();
-    const Answer other = try_component(subject, component, model, settings);
-    if (first.status != second.status || first.digest != second.digest)
-      return failed("an instance that was asked the same twice answered with other bytes");
-    if (first.status != other.status || first.digest != other.digest)
-      return failed("another instance answered the same question with other bytes");
-    return passed();
-  });
+  std::string fingerprint;
+  Finding finding =
+      each_component(subject, [&](const Component& component, const Settings& settings) {
+        if (!(component.component->flags & ADZE_DETERMINISTIC))
+          return skipped("it does not say that it is deterministic");
+        const SampleModel model = usual_model(subject, component, settings);
+        subject.note("the same question was asked twice");
+        Instance instance(subject, component, settings, {});
+        const Answer first = instance.call(model), second = instance.call(model);
+        instance.destroy();
+        const Answer other = try_component(subject, component, model, settings);
+        if (first.status != second.status || first.digest != second.digest)
+          return failed("an instance that was asked the same twice answered with other bytes");
+        if (first.status != other.status || first.digest != other.digest)
+          return failed("another instance answered the same question with other bytes");
+        fingerprint +=
+            fmt::format("{} {} {}\n", component.component->id, first.status, first.digest);
+        return passed();
+      });
+  finding.fingerprint = fingerprint;
+  return finding;
 }
 
 Finding check_R04(Subject& subject) {

@@ -35,6 +35,7 @@ Finding check_C01(Subject&);
 Finding check_C02(Subject&);
 Finding check_C03(Subject&);
 Finding check_C04(Subject&);
+Finding check_C05(Subject&);
 Finding check_H01(Subject&);
 Finding check_H02(Subject&);
 Finding check_H03(Subject&);

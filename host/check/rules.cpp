@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <set>
+#include <cctype>
 
 #include "host/base/error.hpp"
 #include "host/base/nearest.hpp"
@@ -40,8 +40,9 @@ constexpr Rule kRules[] = {
      "Do no work when loaded or listed; prepare in create() or on first use.", check_L06, kRuns},
     {"L07", "returns the same descriptor each time, from any thread", kFailure,
      "Return the address of one constant.", check_L07, kRuns},
-    {"L08", "prints nothing and leaves no thread or open file behind when loaded", kFailure,
-     "Start threads and open files in create(), end them in destroy().", check_L08, kRuns},
+    {"L08", "prints nothing and leaves no thread, process or open file behind when loaded",
+     kFailure, "Start threads and open files in create(), end them in destroy().", check_L08,
+     kRuns},
     {"L09", "is built with the host's sanitizer or with none", kFailure,
      "Build it without the sanitizer, or use a host built with the same one.", check_L09, kStatic},
     {"L10", "brings no protobuf, no unique symbols and no static constructors", kWarning,
@@ -88,6 +89,11 @@ constexpr Rule kRules[] = {
     {"C04", "copes with NULL for every extension it does not list in needs", kFailure,
      "Check what get_extension() returns, ask for 'name/version' ids, or list the id in needs.",
      check_C04, kRuns},
+    {"C05", "leaves nothing of a call behind after destroy(): memory, thread, process or open file",
+     kFailure,
+     "Free what the call took, join its threads, wait for its processes; in destroy() at the "
+     "latest.",
+     check_C05, kRuns},
 
     {"H01", "reads nothing behind the struct_size of an older host", kFailure,
      "Read fields that came after the required minor through ADZE_HAS.", check_H01, kRuns},
@@ -129,8 +135,9 @@ constexpr Rule kRules[] = {
      "Name values of the graph as shown, with their count, shape and type; change targets only.",
      check_R02, kRuns},
     {"R03", "answers the same bytes to the same question, when it says DETERMINISTIC", kFailure,
-     "Take randomness from call->seed alone; sum in a fixed order; or clear the flag.", check_R03,
-     kRuns},
+     "Take randomness from call->seed alone, not from time, addresses or process numbers; sum and "
+     "sort in a fixed order; or clear the flag.",
+     check_R03, kRuns},
     {"R04", "leaves what it is shown unchanged", kFailure,
      "Copy a constant before changing it, and hand the copy to set_constant.", check_R04, kRuns},
 
@@ -141,10 +148,19 @@ constexpr Rule kRules[] = {
      "Share nothing between instances, or guard it; build with ThreadSanitizer to find where.",
      check_T02, kRuns},
 
-    {"S01", "prunes as much as its parameter sparsity asks, within 1 %", kFailure,
-     "Count zeros among the weights of the target nodes.", check_S01, kRuns},
-    {"S02", "quantizes with scales above 0, zero points in range and legal axes", kFailure,
-     "Check what is handed to set_quant; a constant activation still needs a scale above 0.",
+    {"S01",
+     "prunes as much as its parameter sparsity asks, within 1 %, and logs why when it changes "
+     "nothing",
+     kFailure,
+     "Count zeros among the weights of the target nodes; call host->log() when there is nothing to "
+     "prune.",
+     check_S01, kRuns},
+    {"S02",
+     "quantizes with scales above 0, zero points in range and legal axes, and logs why when it "
+     "quantizes nothing",
+     kFailure,
+     "Check what is handed to set_quant; a constant activation still needs a scale above 0; call "
+     "host->log() when there is nothing to quantize.",
      check_S02, kRuns},
     {"S03",
      "places every node, compiles, and reports each output once, of the right type and shape",
@@ -156,22 +172,60 @@ constexpr Rule kRules[] = {
      "Repeat the case with --reproduce SEED, in a debugger with --in-process.", check_F01, kRuns},
 };
 
+constexpr RunRule kRunRules[] = {
+    {"X01", "does not crash"},
+    {"X02", "does not abort, and lets no exception out"},
+    {"X03", "writes to nothing it is shown: call, graph, constants, what services give"},
+    {"X04", "does not overflow its stack"},
+    {"X05", "needs no more memory than it may have"},
+    {"X06", "does not end its process"},
+    {"X07", "reports progress, logs or asks the host before its deadline is over"},
+    {"X08", "leaves the file descriptors of its process alone"},
+};
+
+/// "l03 " -> "L03"; people write lists with spaces, and in lower case.
+std::string plain(const std::string& id) {
+  std::string text;
+  for (const char c : id)
+    if (!std::isspace(static_cast<unsigned char>(c)))
+      text += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return text;
+}
+
+void require_known(const std::string& id) {
+  std::vector<std::string> known;
+  for (const Rule& rule : kRules) known.emplace_back(rule.id);
+  for (const Group& group : kGroups) known.emplace_back(1, group.letter);
+  if (std::ranges::find(known, id) != known.end()) return;
+  const bool is_of_runs = id == "X" || std::ranges::any_of(kRunRules, [&](const RunRule& rule) {
+                            return id == rule.id;
+                          });
+  if (is_of_runs)
+    throw Error(
+        ADZE_INVALID_ARGUMENT,
+        "rules X01 to X08 cannot be asked for: they name what ended a plugin's process while "
+        "it was used; what a check looks at are L01 to F01");
+  throw Error(ADZE_INVALID_ARGUMENT, "there is no rule '" + id + "'" + did_you_mean(id, known) +
+                                         "; rules are L01 to F01, groups L D P C H G R T S F");
+}
+
 }  // namespace
 
 std::span<const Rule> rules() { return kRules; }
 std::span<const Group> groups() { return kGroups; }
 
+std::span<const RunRule> run_rules() { return kRunRules; }
+
 std::vector<const Rule*> select_rules(std::span<const std::string> wanted) {
-  std::vector<std::string> known;
-  for (const Rule& rule : kRules) known.emplace_back(rule.id);
-  for (const Group& group : kGroups) known.emplace_back(1, group.letter);
+  std::vector<std::string> ids;
   for (const std::string& id : wanted)
-    if (std::ranges::find(known, id) == known.end())
-      throw Error(ADZE_INVALID_ARGUMENT, "there is no rule '" + id + "'" + did_you_mean(id, known) +
-                                             "; rules are L01 to F01, groups L D P C H G R T S F");
+    if (!plain(id).empty()) ids.push_back(plain(id));
+  if (ids.empty() && !wanted.empty())
+    throw Error(ADZE_INVALID_ARGUMENT, "no rule is named; write ids like L03 or groups like L");
+  for (const std::string& id : ids) require_known(id);
   std::vector<const Rule*> selected;
   for (const Rule& rule : kRules)
-    if (wanted.empty() || std::ranges::any_of(wanted, [&](const std::string& id) {
+    if (ids.empty() || std::ranges::any_of(ids, [&](const std::string& id) {
           return id == rule.id || (id.size() == 1 && id[0] == rule.id[0]);
         }))
       selected.push_back(&rule);

@@ -36,8 +36,16 @@ struct Group {
 };
 std::span<const Group> groups();
 
+/// Group X: by which rule a worker process ended while a plugin was used. No check looks for them.
+struct RunRule {
+  const char* id;
+  const char* title;
+};
+std::span<const RunRule> run_rules();
+
 /// Rules by id ("L03") or by the letter of a group ("L"), in the table's order; all for an empty
-/// list. Errors: INVALID_ARGUMENT with the nearest id for one that does not exist.
+/// list. Spaces and case do not matter. Errors: INVALID_ARGUMENT with the nearest id for one that
+/// does not exist.
 std::vector<const Rule*> select_rules(std::span<const std::string> wanted);
 
 }  // namespace adze::host::check

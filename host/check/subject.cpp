@@ -5,9 +5,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <iterator>
 #include <set>
 #include <string_view>
 #include <thread>
@@ -16,6 +16,7 @@
 #include "host/base/file.hpp"
 #include "host/base/nearest.hpp"
 #include "host/base/owned_fd.hpp"
+#include "host/check/held.hpp"
 #include "host/plugin/descriptor.hpp"
 #include "host/plugin/library.hpp"
 
@@ -23,10 +24,6 @@ namespace adze::host::check {
 namespace {
 
 namespace fs = std::filesystem;
-
-int entries_of(const char* folder) {
-  return static_cast<int>(std::distance(fs::directory_iterator(folder), fs::directory_iterator()));
-}
 
 /// Takes what is written to stdout and stderr, until it is destroyed.
 class Capture {
@@ -60,12 +57,12 @@ class Capture {
   OwnedFd file_, saved_[2];
 };
 
-/// Threads that are just ending still count for a moment.
-int threads_beyond(int before) {
-  int left = entries_of("/proc/self/task") - before;
-  for (int tries = 0; left > 0 && tries < 20; ++tries) {
+/// What is there beyond `before`; threads that are just ending still count for a moment.
+Held held_beyond(const Held& before) {
+  Held left = held_now() - before;
+  for (int tries = 0; left.threads > 0 && tries < 20; ++tries) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    left = entries_of("/proc/self/task") - before;
+    left = held_now() - before;
   }
   return left;
 }
@@ -74,9 +71,32 @@ int threads_beyond(int before) {
 
 Subject::Subject(SubjectOptions options) : options_(std::move(options)) {
   if (!options_.note) options_.note = [](const std::string&) {};
+  if (!options_.inside) options_.inside = [](const std::string&) {};
   try {
     scan_ = scan_elf(read_file(options_.file));
   } catch (const Error&) {  // L01 says why
+  }
+}
+
+void Subject::note(const std::string& doing) {
+  const std::scoped_lock lock(telling_);
+  options_.note(doing);
+}
+
+Subject::Inside::Inside(Subject& subject, const char* function, const char* component)
+    : subject_(subject), function_(fmt::format("{}() of {}", function, component)) {
+  const std::scoped_lock lock(subject_.telling_);
+  subject_.running_.push_back(function_);
+  subject_.options_.inside(function_);
+}
+
+Subject::Inside::~Inside() {
+  const std::scoped_lock lock(subject_.telling_);
+  auto& running = subject_.running_;
+  running.erase(std::ranges::find(running, function_));
+  try {
+    subject_.options_.inside(running.empty() ? "" : running.back());
+  } catch (const Error&) {  // nobody listens any more: this process is about to be ended
   }
 }
 
@@ -84,9 +104,8 @@ const LoadFacts& Subject::load() {
   if (facts_) return *facts_;
   note("loading the library");
   LoadFacts& facts = facts_.emplace();
-  const int threads = entries_of("/proc/self/task"), files = entries_of("/proc/self/fd");
   Capture capture;
-  const int captures = entries_of("/proc/self/fd") - files;
+  const Held before = held_now();
   try {
     const auto started = std::chrono::steady_clock::now();
     const auto entry = load_entry(options_.file);
@@ -94,8 +113,10 @@ const LoadFacts& Subject::load() {
     facts.load_ms =
         std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - started)
             .count();
-    facts.threads_left = threads_beyond(threads);
-    facts.files_left = entries_of("/proc/self/fd") - files - captures;
+    const Held left = held_beyond(before);
+    facts.threads_left = left.threads;
+    facts.processes_left = left.processes;
+    facts.files_left = left.files;
     const adze_plugin* from_thread = nullptr;
     std::thread([&] { from_thread = entry(); }).join();
     facts.same_from_here = entry() == plugin;
@@ -108,6 +129,7 @@ const LoadFacts& Subject::load() {
     facts.error = error.what();
   }
   facts.printed = capture.text();
+  note("");
   return facts;
 }
 

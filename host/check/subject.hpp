@@ -3,8 +3,10 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,7 +22,7 @@ struct LoadFacts {
   std::string error;  ///< why it cannot be loaded; "" when it was
   double load_ms = 0;
   std::string printed;  ///< to stdout and stderr
-  int threads_left = 0, files_left = 0;
+  std::int64_t threads_left = 0, processes_left = 0, files_left = 0;
   bool same_from_here = true, same_from_thread = true;  ///< the entry's pointer
 };
 
@@ -31,8 +33,10 @@ struct SubjectOptions {
   double fuzz_seconds = 3;
   std::uint64_t fuzz_seed = 1;
   bool fuzz_one = false;  ///< only the case of fuzz_seed, told in full
-  /// Told what is about to be tried, so that a crash can be explained.
+  /// Told what is about to be tried, so that a crash can be explained; "": nothing in particular.
   std::function<void(const std::string&)> note;
+  /// Told which function of the plugin is running: "prune() of org.example.mine"; "": none.
+  std::function<void(const std::string&)> inside;
 };
 
 class Subject {
@@ -55,12 +59,27 @@ class Subject {
   /// Those that were asked for. Errors: NOT_FOUND with the nearest id.
   std::vector<Component> components();
 
-  void note(const std::string& doing) const { options_.note(doing); }
+  void note(const std::string& doing);
   /// A new empty folder below scratch.
   std::filesystem::path new_folder();
 
+  /// Tells that `function` of the plugin runs, as long as it lives. [any thread]
+  class Inside {
+   public:
+    Inside(Subject& subject, const char* function, const char* component);
+    ~Inside();
+    Inside(const Inside&) = delete;
+    Inside& operator=(const Inside&) = delete;
+
+   private:
+    Subject& subject_;
+    std::string function_;
+  };
+
  private:
   SubjectOptions options_;
+  std::mutex telling_;
+  std::vector<std::string> running_;  ///< functions, by all threads; the last one entered is told
   std::optional<ElfScan> scan_;
   std::optional<LoadFacts> facts_;
   std::optional<std::string> unusable_;

@@ -126,7 +126,12 @@ Instance::Instance(Subject& subject, const Component& component, Settings settin
   Step step(*this, counter, kNoGraph, {}, kNowhere);
   step.call.get()->graph = nullptr;
   OutPointer out;
-  const adze_status status = create(step.show(), out.get());
+  adze_call* shown = step.show();
+  adze_status status = ADZE_OK;
+  {
+    const Subject::Inside inside(subject_, "create", component_.component->id);
+    status = create(shown, out.get());
+  }
   step.finish(created_, status, "create");
   created_.wrote_past_end = !out.intact();
   if (status == ADZE_OK) self_ = out.value();
@@ -135,7 +140,10 @@ Instance::Instance(Subject& subject, const Component& component, Settings settin
 Instance::~Instance() { destroy(); }
 
 void Instance::destroy() {
-  if (component_.component->destroy && self_) component_.component->destroy(self_);
+  if (component_.component->destroy && self_) {
+    const Subject::Inside inside(subject_, "destroy", component_.component->id);
+    component_.component->destroy(self_);
+  }
   self_ = nullptr;
 }
 
@@ -160,10 +168,15 @@ Answer Instance::edit(const SampleModel& model) {
   Step step(*this, counter, model.graph, targets, kNowhere);
   step.call.show_edits(edits);
   adze_call* shown = step.show(model.int4);
-  if (const adze_pruner* pruner = component_.component->pruner)
-    step.finish(answer, pruner->prune(self_, shown), "prune");
-  else
-    step.finish(answer, component_.component->quantizer->quantize(self_, shown), "quantize");
+  const adze_pruner* pruner = component_.component->pruner;
+  const char* function = pruner ? "prune" : "quantize";
+  adze_status status = ADZE_OK;
+  {
+    const Subject::Inside inside(subject_, function, component_.component->id);
+    status = pruner ? pruner->prune(self_, shown)
+                    : component_.component->quantizer->quantize(self_, shown);
+  }
+  step.finish(answer, status, function);
   answer.digest = digest_of(edits);
   return answer;
 }
@@ -180,7 +193,9 @@ Answer Instance::drive_backend(const SampleModel& model) {
     if (!going_on) return;
     Step made(*this, counter, model.graph, model.targets, work_dir);
     made.call.show_report(report.during(function));
-    const adze_status status = body(made, made.show(model.int4));
+    adze_call* shown = made.show(model.int4);
+    const Subject::Inside inside(subject_, function, component_.component->id);
+    const adze_status status = body(made, shown);
     made.finish(answer, status, function);
     going_on = status == ADZE_OK;
   };
@@ -242,7 +257,10 @@ Answer Instance::drive_backend(const SampleModel& model) {
     step("profile", [&](Step&, adze_call* call) { return backend.profile(executable, call); });
   if (ADZE_HAS(&backend, adze_backend, artifacts))
     step("artifacts", [&](Step&, adze_call* call) { return backend.artifacts(executable, call); });
-  if (executable) backend.release(executable);
+  if (executable) {
+    const Subject::Inside inside(subject_, "release", component_.component->id);
+    backend.release(executable);
+  }
 
   if (answer.function != "place" || answer.ok()) report.check_placements();
   answer.executable_fault = report.fault();

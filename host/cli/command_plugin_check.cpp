@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "host/base/error.hpp"
 #include "host/base/file.hpp"
 #include "host/check/check.hpp"
 #include "host/cli/command.hpp"
@@ -29,7 +30,12 @@ void run(Given& given, Context& context) {
   }
   if (given.reproduce->count()) {
     const std::string fuzz = "F01";
-    options.rules = check::select_rules({&fuzz, 1});
+    const auto only_fuzz = check::select_rules({&fuzz, 1});
+    if (!given.only.empty() && options.rules != only_fuzz)
+      throw Error(ADZE_INVALID_ARGUMENT,
+                  "--reproduce runs one random case of F01 and looks at no other rule; leave out "
+                  "--only");
+    options.rules = only_fuzz;
     options.fuzz_one = true;
     options.fuzz_seed = given.seed_again;
   }

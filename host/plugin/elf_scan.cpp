@@ -13,6 +13,8 @@
 namespace adze::host {
 namespace {
 
+constexpr std::uint64_t kShownCodeBytes = 64, kMostConstructors = 4096;
+
 [[noreturn]] void refuse(const std::string& why) { throw Error(ADZE_DATA_LOSS, why); }
 
 class Bytes {
@@ -45,6 +47,12 @@ class Bytes {
     if (length == size - offset) refuse("a name has no end");
     return {from, length};
   }
+  /// Up to `most` bytes from `offset` on.
+  std::string up_to(std::uint64_t offset, std::uint64_t most) const {
+    if (offset > file_.size()) return "";
+    const auto found = file_.subspan(offset, std::min(most, file_.size() - offset));
+    return {reinterpret_cast<const char*>(found.data()), found.size()};
+  }
   std::uint64_t size() const { return file_.size(); }
 
  private:
@@ -54,7 +62,8 @@ class Bytes {
 struct Dynamic {
   std::optional<std::uint64_t> symbols, strings, string_size, sysv_hash, gnu_hash;
   std::vector<std::uint64_t> needed;
-  std::uint64_t constructors_bytes = 0;
+  std::optional<std::uint64_t> constructors, relocations;  // addresses
+  std::uint64_t constructors_bytes = 0, relocations_bytes = 0;
 };
 
 Elf64_Ehdr header_of(const Bytes& file) {
@@ -71,8 +80,9 @@ Elf64_Ehdr header_of(const Bytes& file) {
   return header;
 }
 
-/// Where an address of the loaded library lies in the file.
-std::uint64_t offset_of(const std::vector<Elf64_Phdr>& segments, std::uint64_t address) {
+/// Where an address of the loaded library lies in the file, if it does.
+std::optional<std::uint64_t> find_offset(const std::vector<Elf64_Phdr>& segments,
+                                         std::uint64_t address) {
   for (const Elf64_Phdr& segment : segments)
     if (segment.p_type == PT_LOAD && address >= segment.p_vaddr &&
         address - segment.p_vaddr < segment.p_filesz) {
@@ -80,6 +90,11 @@ std::uint64_t offset_of(const std::vector<Elf64_Phdr>& segments, std::uint64_t a
       if (__builtin_add_overflow(segment.p_offset, address - segment.p_vaddr, &offset)) break;
       return offset;
     }
+  return std::nullopt;
+}
+
+std::uint64_t offset_of(const std::vector<Elf64_Phdr>& segments, std::uint64_t address) {
+  if (const auto offset = find_offset(segments, address)) return *offset;
   refuse("an address of the dynamic section is not in the file");
 }
 
@@ -91,7 +106,10 @@ Dynamic dynamic_of(const Bytes& file, const std::vector<Elf64_Phdr>& segments) {
     const auto entry = file.at<Elf64_Dyn>(found->p_offset, i);
     if (entry.d_tag == DT_NULL) break;
     if (entry.d_tag == DT_NEEDED) dynamic.needed.push_back(entry.d_un.d_val);
+    if (entry.d_tag == DT_INIT_ARRAY) dynamic.constructors = entry.d_un.d_ptr;
     if (entry.d_tag == DT_INIT_ARRAYSZ) dynamic.constructors_bytes = entry.d_un.d_val;
+    if (entry.d_tag == DT_RELA) dynamic.relocations = entry.d_un.d_ptr;
+    if (entry.d_tag == DT_RELASZ) dynamic.relocations_bytes = entry.d_un.d_val;
     if (entry.d_tag == DT_STRSZ) dynamic.string_size = entry.d_un.d_val;
     if (entry.d_tag == DT_SYMTAB) dynamic.symbols = offset_of(segments, entry.d_un.d_ptr);
     if (entry.d_tag == DT_STRTAB) dynamic.strings = offset_of(segments, entry.d_un.d_ptr);
@@ -140,6 +158,30 @@ std::uint64_t symbol_count(const Bytes& file, const Elf64_Ehdr& header, const Dy
   return count;
 }
 
+/// Where the functions of DT_INIT_ARRAY lie: some linkers leave zeros in the table and tell the
+/// loader what to write there.
+std::vector<std::uint64_t> constructor_addresses(const Bytes& file, const Elf64_Ehdr& header,
+                                                 const std::vector<Elf64_Phdr>& segments,
+                                                 const Dynamic& dynamic) {
+  std::vector<std::uint64_t> addresses;
+  if (!dynamic.constructors || dynamic.constructors_bytes < sizeof(Elf64_Addr)) return addresses;
+  const std::uint64_t table = offset_of(segments, *dynamic.constructors);
+  const std::uint64_t count =
+      std::min(dynamic.constructors_bytes / sizeof(Elf64_Addr), kMostConstructors);
+  for (std::uint64_t i = 0; i < count; ++i) addresses.push_back(file.at<Elf64_Addr>(table, i));
+  if (!dynamic.relocations || dynamic.relocations_bytes < sizeof(Elf64_Rela)) return addresses;
+  const std::uint64_t relocations = offset_of(segments, *dynamic.relocations);
+  const std::uint64_t relative =
+      header.e_machine == EM_AARCH64 ? R_AARCH64_RELATIVE : R_X86_64_RELATIVE;
+  for (std::uint64_t i = 0; i < dynamic.relocations_bytes / sizeof(Elf64_Rela); ++i) {
+    const auto relocation = file.at<Elf64_Rela>(relocations, i);
+    const std::uint64_t at = relocation.r_offset - *dynamic.constructors;
+    if (at / sizeof(Elf64_Addr) < addresses.size() && ELF64_R_TYPE(relocation.r_info) == relative)
+      addresses[at / sizeof(Elf64_Addr)] = static_cast<std::uint64_t>(relocation.r_addend);
+  }
+  return addresses;
+}
+
 bool is_exported(const Elf64_Sym& symbol) {
   const unsigned binding = ELF64_ST_BIND(symbol.st_info);
   const unsigned visibility = ELF64_ST_VISIBILITY(symbol.st_other);
@@ -159,7 +201,10 @@ ElfScan scan_elf(std::span<const std::byte> contents) {
 
   ElfScan scan;
   scan.machine = header.e_machine;
-  scan.constructors = dynamic.constructors_bytes / sizeof(Elf64_Addr);
+  for (const std::uint64_t address : constructor_addresses(file, header, segments, dynamic)) {
+    const auto offset = find_offset(segments, address);
+    scan.constructors.push_back(offset ? file.up_to(*offset, kShownCodeBytes) : "");
+  }
   const auto name = [&](std::uint64_t offset) {
     return file.text(*dynamic.strings, *dynamic.string_size, offset);
   };

@@ -16,7 +16,9 @@ struct ElfScan {
   std::vector<std::string> undefined;  ///< names the loader has to find elsewhere; sorted
   std::vector<std::string> needed;     ///< DT_NEEDED, in order
   std::vector<std::string> unique;     ///< defined, one for the whole process (GNU_UNIQUE); sorted
-  std::uint64_t constructors = 0;      ///< functions that run when it is loaded (DT_INIT_ARRAY)
+  /// Of each function that runs when it is loaded (DT_INIT_ARRAY), its first bytes; "" when they
+  /// are not in the file. No more than some thousand.
+  std::vector<std::string> constructors;
 };
 
 /// Every offset is checked against the file. Errors: DATA_LOSS saying what is wrong (not ELF, cut

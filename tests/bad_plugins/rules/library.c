@@ -23,7 +23,6 @@ extern void __tsan_init(void) __attribute__((weak));
 #elif defined FAULT_L10 /* works when it is loaded */
 static volatile int prepared;
 __attribute__((constructor)) static void prepare(void) { prepared = 1; }
-__attribute__((constructor)) static void prepare_more(void) { prepared = 2; }
 #endif
 
 const adze_plugin* adze_plugin_v1(void) {
@@ -44,6 +43,15 @@ const adze_plugin* adze_plugin_v1(void) {
   static int greeted;
   if (!greeted) printf("thank you for loading me\n");
   greeted = 1;
+#elif defined FAULT_L08_process /* which leaves its session, too */
+  static int started;
+  if (!started && fork() == 0) {
+    setsid();
+    if (fork() == 0)
+      for (;;) pause();
+    _exit(0);
+  }
+  started = 1;
 #elif defined FAULT_L09
   if (__tsan_init) __tsan_init();
 #endif

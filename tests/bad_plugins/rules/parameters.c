@@ -4,6 +4,10 @@
 static adze_status prune(void* self, adze_call* call) {
 #if defined FAULT_P04 /* its own limit is too much for it */
   if (call->arguments[0]->f64[0] == 1.0) abort();
+#elif defined FAULT_P04_defaults /* works for nobody */
+  abort();
+#elif defined FAULT_P04_hang
+  for (volatile int forever = 1; forever;) continue;
 #endif
   return prune_half(self, call);
 }
@@ -27,7 +31,7 @@ static const adze_param params[] = {
      .doc = "How to prune.",
      .default_text = "slow",
      .choices = choices},
-#elif defined FAULT_P04
+#elif defined FAULT_P04 || defined FAULT_P04_defaults || defined FAULT_P04_hang
     {.struct_size = sizeof(adze_param),
      .type = ADZE_F64,
      .name = "strength",

@@ -33,7 +33,7 @@ static inline int is_usual(const adze_graph* graph) {
 
 static inline adze_status mask_of(adze_call* call, uint32_t value, double share_kept) {
   const uint64_t count = count_of(call->graph->values[value]->constant);
-  uint8_t* keep = malloc(count ? count : 1);
+  uint8_t* keep = (uint8_t*)malloc(count ? count : 1);
   if (!keep) return call->host->fail(call, ADZE_RESOURCE_EXHAUSTED, "out of memory");
   for (uint64_t i = 0; i < count; ++i) keep[i] = (double)(i * 37 % 100) < share_kept * 100;
   const adze_status status = call->edit->set_mask(call, value, keep, count);
