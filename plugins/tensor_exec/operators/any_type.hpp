@@ -18,6 +18,10 @@ void check_reverse_sequence(const Site& site);
 Planned plan_reverse_sequence(const Site& site);
 void check_eye_like(const Site& site);
 Planned plan_eye_like(const Site& site);
+void check_shape_of(const Site& site);
+Planned plan_shape_of(const Site& site);
+void check_range(const Site& site);
+Planned plan_range(const Site& site);
 void check_clip(const Site& site);
 Planned plan_clip(const Site& site);
 

@@ -197,5 +197,24 @@ TEST(ElementTypes, casts_limit_floats_to_the_range_of_integers) {
   EXPECT_EQ(exec::converted<std::int32_t>(std::nanf("")), 0);
 }
 
+TEST(ElementTypes, pads_mirror_repeat_fill_and_cut) {
+  const auto padded = [](const std::string& mode, std::vector<std::int64_t> amounts,
+                         std::int64_t size) {
+    GraphBuilder builder;
+    const std::uint32_t data = builder.input("data", {3}, -1);
+    set_type(builder, data, kInt32);
+    const std::uint32_t pads = builder.constant("pads", std::move(amounts));
+    const std::uint32_t out = builder.node("Pad", {data, pads}, {size}, {{"mode", mode}}, 13, -1);
+    set_type(builder, out, kInt32);
+    builder.output(out);
+    return run_typed<std::int32_t>(program_of(builder), std::vector<std::int32_t>{1, 2, 3});
+  };
+  EXPECT_THAT(padded("constant", {1, 2}, 6), ElementsAre(0, 1, 2, 3, 0, 0));
+  EXPECT_THAT(padded("edge", {2, 1}, 6), ElementsAre(1, 1, 1, 2, 3, 3));
+  EXPECT_THAT(padded("reflect", {2, 2}, 7), ElementsAre(3, 2, 1, 2, 3, 2, 1));
+  EXPECT_THAT(padded("constant", {-1, 0}, 2), ElementsAre(2, 3));
+  EXPECT_THAT(error_of([&] { padded("constant", {-2, -2}, 0); }), HasSubstr("node 'node0' (Pad)"));
+}
+
 }  // namespace
 }  // namespace adze::testing
