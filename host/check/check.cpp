@@ -247,6 +247,7 @@ std::vector<RuleResult> check_plugin(const CheckOptions& given) {
       if (!hidden_by(*rule)) results.push_back({rule, judged(*rule, subject)});
   } else {
     for (RuleResult& result : parent.run(running)) {
+      if (hidden_by(*result.rule)) continue;
       if (std::string_view(result.rule->id) == "L06") retry_slow_load(parent, result);
       if (std::string_view(result.rule->id) == "R03") compare_with_another_process(parent, result);
       results.push_back(result);

@@ -6,6 +6,8 @@ static adze_status prune(void* self, adze_call* call) {
   if (call->arguments[0]->f64[0] == 1.0) abort();
 #elif defined FAULT_P04_defaults /* works for nobody */
   abort();
+#elif defined FAULT_P04_refuses
+  return call->host->fail(call, ADZE_INTERNAL, "I do not feel like it");
 #elif defined FAULT_P04_hang
   for (volatile int forever = 1; forever;) continue;
 #endif
@@ -31,7 +33,8 @@ static const adze_param params[] = {
      .doc = "How to prune.",
      .default_text = "slow",
      .choices = choices},
-#elif defined FAULT_P04 || defined FAULT_P04_defaults || defined FAULT_P04_hang
+#elif defined FAULT_P04 || defined FAULT_P04_defaults || defined FAULT_P04_hang || \
+    defined FAULT_P04_refuses
     {.struct_size = sizeof(adze_param),
      .type = ADZE_F64,
      .name = "strength",
