@@ -32,7 +32,7 @@ std::vector<float> counted(std::size_t count) {
   return x;
 }
 
-void expect_near(const std::vector<float>& got, const std::vector<float>& expected) {
+void expect_resized(const std::vector<float>& got, const std::vector<float>& expected) {
   ASSERT_EQ(got.size(), expected.size());
   for (std::size_t i = 0; i < got.size(); ++i)
     EXPECT_NEAR(got[i], expected[i], 1e-4 * std::max(1.0f, std::abs(expected[i]))) << i;
@@ -41,29 +41,29 @@ void expect_near(const std::vector<float>& got, const std::vector<float>& expect
 TEST(Resize, gives_the_numbers_of_the_specification) {
   const std::string mode = "coordinate_transformation_mode";
   const Attributes cubic{{"mode", std::string("cubic")}}, linear{{"mode", std::string("linear")}};
-  expect_near(resized({1, 1, 4, 4}, {1, 1, 3, 3}, {1, 1, 0.8f, 0.8f}, cubic, counted(16)),
-              {1.47119141f, 2.78125f, 4.08251953f, 6.71142578f, 8.02148438f, 9.32275391f,
-               11.91650391f, 13.2265625f, 14.52783203f});
+  expect_resized(resized({1, 1, 4, 4}, {1, 1, 3, 3}, {1, 1, 0.8f, 0.8f}, cubic, counted(16)),
+                 {1.47119141f, 2.78125f, 4.08251953f, 6.71142578f, 8.02148438f, 9.32275391f,
+                  11.91650391f, 13.2265625f, 14.52783203f});
   Attributes outside = cubic;
   outside["cubic_coeff_a"] = -0.5;
   outside["exclude_outside"] = std::int64_t{1};
-  expect_near(resized({1, 1, 4, 4}, {1, 1, 3, 3}, {1, 1, 0.8f, 0.8f}, outside, counted(16)),
-              {1.36812675f, 2.6695014f, 4.0133367f, 6.57362535f, 7.875f, 9.2188353f, 11.94896657f,
-               13.25034122f, 14.59417652f});
+  expect_resized(resized({1, 1, 4, 4}, {1, 1, 3, 3}, {1, 1, 0.8f, 0.8f}, outside, counted(16)),
+                 {1.36812675f, 2.6695014f, 4.0133367f, 6.57362535f, 7.875f, 9.2188353f,
+                  11.94896657f, 13.25034122f, 14.59417652f});
   Attributes corners = linear;
   corners[mode] = std::string("align_corners");
-  expect_near(resized({1, 1, 2, 4}, {1, 1, 1, 2}, {1, 1, 0.6f, 0.6f}, corners, counted(8)),
-              {1, 3.142857f});
-  expect_near(
+  expect_resized(resized({1, 1, 2, 4}, {1, 1, 1, 2}, {1, 1, 0.6f, 0.6f}, corners, counted(8)),
+                 {1, 3.142857f});
+  expect_resized(
       resized({1, 1, 2, 2}, {1, 1, 4, 4}, {1, 1, 2, 2}, linear, counted(4)),
       {1, 1.25f, 1.75f, 2, 1.5f, 1.75f, 2.25f, 2.5f, 2.5f, 2.75f, 3.25f, 3.5f, 3, 3.25f, 3.75f, 4});
   Attributes crop = linear;
   crop[mode] = std::string("tf_crop_and_resize");
   crop["extrapolation_value"] = 10.0;
-  expect_near(resized({1, 1, 4, 4}, {1, 1, 3, 3}, {}, crop, counted(16),
-                      {0, 0, 0.4f, 0.6f, 1, 1, 1.2f, 1.7f}),
-              {7.6000004f, 10, 10, 12.400001f, 10, 10, 10, 10, 10});
-  expect_near(resized({1, 1, 2, 4}, {1, 1, 1, 2}, {1, 1, 0.6f, 0.6f}, {}, counted(8)), {1, 3});
+  expect_resized(resized({1, 1, 4, 4}, {1, 1, 3, 3}, {}, crop, counted(16),
+                         {0, 0, 0.4f, 0.6f, 1, 1, 1.2f, 1.7f}),
+                 {7.6000004f, 10, 10, 12.400001f, 10, 10, 10, 10, 10});
+  expect_resized(resized({1, 1, 2, 4}, {1, 1, 1, 2}, {1, 1, 0.6f, 0.6f}, {}, counted(8)), {1, 3});
 }
 
 TEST(Resize, of_other_ranks_and_axes_equals_that_of_images) {
@@ -71,8 +71,8 @@ TEST(Resize, of_other_ranks_and_axes_equals_that_of_images) {
   for (const std::string kind : {"nearest", "linear"}) {
     const Attributes attributes{{"mode", kind}};
     const auto image = resized({6, 1, 5, 7}, {6, 1, 8, 4}, {}, attributes, x);
-    expect_near(resized({2, 3, 1, 5, 7}, {2, 3, 1, 8, 4}, {}, attributes, x), image);
-    expect_near(resized({6, 5, 7}, {6, 8, 4}, {}, attributes, x), image);
+    expect_resized(resized({2, 3, 1, 5, 7}, {2, 3, 1, 8, 4}, {}, attributes, x), image);
+    expect_resized(resized({6, 5, 7}, {6, 8, 4}, {}, attributes, x), image);
   }
 }
 
@@ -104,11 +104,11 @@ TEST(MatMul, takes_vectors_and_stacks) {
       sum += static_cast<double>(a[(first * 3 + m) * 4 + k]) * b[(second * 4 + k) * 2 + n];
     EXPECT_NEAR(stacks[i], sum, 1e-5);
   }
-  expect_near(run({3}, {3}, {}, {1, 2, 3}, {4, 5, 6}), {32});
-  expect_near(run({2}, {2, 3}, {3}, {1, 2}, {1, 2, 3, 4, 5, 6}), {9, 12, 15});
-  expect_near(run({2, 2}, {2}, {2}, {1, 2, 3, 4}, {5, 6}), {17, 39});
+  expect_resized(run({3}, {3}, {}, {1, 2, 3}, {4, 5, 6}), {32});
+  expect_resized(run({2}, {2, 3}, {3}, {1, 2}, {1, 2, 3, 4, 5, 6}), {9, 12, 15});
+  expect_resized(run({2, 2}, {2}, {2}, {1, 2, 3, 4}, {5, 6}), {17, 39});
   EXPECT_THROW(run({2, 3}, {2, 3}, {2, 3}, a, b), Error);
-  expect_near(run({2, 0}, {0, 2}, {2, 2}, {}, {}), {0, 0, 0, 0});
+  expect_resized(run({2, 0}, {0, 2}, {2, 2}, {}, {}), {0, 0, 0, 0});
 }
 
 TEST(Gemm, takes_all_its_forms) {
