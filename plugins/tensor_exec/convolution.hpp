@@ -37,13 +37,16 @@ class DnnlConvolution {
     integers,  ///< u8 source, s8 weights, s32 result; exact only where the CPU has VNNI or AMX
   };
   /// `weights`: output channel, input channel of the group, row, column. Float or int8 by type.
+  /// `with_addend`: run() adds another tensor before the clamp (floats only).
   DnnlConvolution(const Geometry& geometry, Type type, std::span<const std::byte> weights,
-                  std::span<const float> bias, const Clamp& clamp);
+                  std::span<const float> bias, const Clamp& clamp, bool with_addend = false);
   ~DnnlConvolution();
   DnnlConvolution(const DnnlConvolution&) = delete;
   DnnlConvolution& operator=(const DnnlConvolution&) = delete;
   std::size_t scratch_bytes() const;
-  void run(const std::byte* src, std::byte* dst, std::byte* scratch) const;
+  /// `addend`: laid out as the result.
+  void run(const std::byte* src, std::byte* dst, std::byte* scratch,
+           const std::byte* addend = nullptr) const;
 
  private:
   struct Impl;

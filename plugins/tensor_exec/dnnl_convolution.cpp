@@ -34,15 +34,16 @@ Descriptions describe(const Geometry& g, bool integers, bool with_bias) {
   return all;
 }
 
-dnnl::primitive_attr attributes(const Clamp& clamp) {
+/// `addend`: empty when nothing is added.
+dnnl::primitive_attr attributes(const Clamp& clamp, const memory::desc& addend) {
   dnnl::primitive_attr attr;
   attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-  if (!clamp.any()) return attr;
   dnnl::post_ops ops;
   constexpr float kMax = std::numeric_limits<float>::max();
+  if (!addend.is_zero()) ops.append_binary(dnnl::algorithm::binary_add, addend);
   if (clamp.low == 0 && clamp.high > kMax)
     ops.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
-  else
+  else if (clamp.any())
     ops.append_eltwise(1.0f, dnnl::algorithm::eltwise_clip, std::max(clamp.low, -kMax),
                        std::min(clamp.high, kMax));
   attr.set_post_ops(ops);
@@ -104,7 +105,7 @@ struct DnnlConvolution::Impl {
 
 DnnlConvolution::DnnlConvolution(const Geometry& geometry, Type type,
                                  std::span<const std::byte> weights, std::span<const float> bias,
-                                 const Clamp& clamp)
+                                 const Clamp& clamp, bool with_addend)
     : impl_(std::make_unique<Impl>()) {
   try {
     const bool with_bias = !bias.empty();
@@ -116,7 +117,8 @@ DnnlConvolution::DnnlConvolution(const Geometry& geometry, Type type,
           static_cast<std::size_t>(geometry.in_channels) * (type == Type::integers ? 1 : 4);
       impl_->picked_bytes = aligned(all.src.get_size());
     }
-    impl_->description = make_description(dense, all, attributes(clamp), with_bias);
+    impl_->description = make_description(
+        dense, all, attributes(clamp, with_addend ? all.dst : memory::desc()), with_bias);
     impl_->primitive = dnnl::convolution_forward(impl_->description);
     dnnl::stream stream(cpu_engine());
     // oneDNN takes no pointer to const, but only reads here.
@@ -139,7 +141,8 @@ std::size_t DnnlConvolution::scratch_bytes() const {
   return impl_->picked_bytes + impl_->description.scratchpad_desc().get_size();
 }
 
-void DnnlConvolution::run(const std::byte* src, std::byte* dst, std::byte* scratch) const {
+void DnnlConvolution::run(const std::byte* src, std::byte* dst, std::byte* scratch,
+                          const std::byte* addend) const {
   if (impl_->picked_bytes > 0) {
     pick_pixels(impl_->geometry, impl_->pixel_bytes, src, scratch);
     src = scratch;
@@ -154,6 +157,9 @@ void DnnlConvolution::run(const std::byte* src, std::byte* dst, std::byte* scrat
       {DNNL_ARG_DST, memory(pd.dst_desc(), engine, dst)},
       {DNNL_ARG_SCRATCHPAD, memory(pd.scratchpad_desc(), engine, scratch)}};
   if (impl_->bias) arguments.emplace(DNNL_ARG_BIAS, impl_->bias);
+  if (addend)
+    arguments.emplace(DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1,
+                      memory(pd.dst_desc(), engine, const_cast<std::byte*>(addend)));
   try {
     impl_->primitive.execute(stream, arguments);
     stream.wait();

@@ -82,8 +82,10 @@ class Site {
   const Node& node;
   const std::int64_t batch;  ///< samples computed at once
   const Options& options;
-  Clamp clamp;           ///< to apply to the result
-  std::uint32_t output;  ///< where the result goes: that of the fused node, if any
+  Clamp clamp;  ///< to apply to the result
+  /// A value of the result's shape, to add to it before the clamp; ADZE_NONE: none.
+  std::uint32_t addend = ADZE_NONE;
+  std::uint32_t output;  ///< where the result goes: that of the last fused node, if any
   /// The layout in which the planner has a value already, for operators that take either; set by
   /// the planner.
   std::vector<Layout> existing_layouts;
@@ -132,6 +134,8 @@ struct Operator {
   bool takes_clamp = false;  ///< a Relu or Clip behind it can run with it
   /// It looks at the element types of its values itself; without, all must be floats.
   bool any_type = false;
+  /// Whether an Add of a value of the result's shape behind it can, too. nullptr: never.
+  bool (*takes_addend)(const Program& program, const Node& node) = nullptr;
 };
 
 /// nullptr when there is none.

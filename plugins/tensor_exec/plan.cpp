@@ -184,6 +184,7 @@ class Planner {
   void add_group(const Group& group) {
     Site site(program_, group.nodes.front(), plan_.batch, options_);
     site.clamp = group.clamp;
+    site.addend = group.addend;
     site.output = program_.nodes[group.nodes.back()].outputs.front();
     site.existing_layouts = layouts_;
     Planned planned = check_node(site).plan(site);

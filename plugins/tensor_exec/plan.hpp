@@ -32,11 +32,14 @@ struct Plan {
   std::size_t arena_bytes = 0, scratch_bytes = 0;
 };
 
-/// Nodes that run as one step: the first, and a Relu or Clip on its result if that can run with it.
+/// Nodes that run as one step: the first, and the Add, Relu or Clip on its result that can run with
+/// it.
 struct Group {
   std::vector<std::uint32_t> nodes;
   Clamp clamp;
+  std::uint32_t addend = ADZE_NONE;  ///< the other value of the Add
 };
+/// In the order of execution. Each node is in one group.
 std::vector<Group> group_nodes(const Program& program);
 
 /// Errors: UNIMPLEMENTED or INVALID_ARGUMENT naming the node.

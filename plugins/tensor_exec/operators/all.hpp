@@ -7,6 +7,7 @@ namespace adze::exec {
 
 void check_conv(const Site& site);
 Planned plan_conv(const Site& site);
+bool conv_takes_addend(const Program& program, const Node& node);
 void check_gemm(const Site& site);
 Planned plan_gemm(const Site& site);
 void check_matmul(const Site& site);

@@ -28,6 +28,16 @@ Geometry conv_geometry(const Site& site) {
 
 void check_conv(const Site& site) { check_bias(site, direct_convolution(site, 1).out_channels); }
 
+bool conv_takes_addend(const Program& program, const Node& node) {
+  if (node.inputs.size() < 2 || node.inputs[1] == ADZE_NONE) return false;
+  const Value& weights = program.values[node.inputs[1]];
+  // Integers are rounded before they are added.
+  if (weights.quantization || weights.shape.empty()) return false;
+  // oneDNN 2.6 adds the wrong channels in groups of several that its own kernels do not take.
+  const std::int64_t groups = node.integer("group", 1);
+  return groups == 1 || groups == weights.shape.front();
+}
+
 Planned plan_conv(const Site& site) {
   if (!is_weighted_layer(site)) return plan_direct_convolution(site, direct_convolution(site, 1));
   WeightedLayer layer;

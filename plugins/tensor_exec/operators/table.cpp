@@ -29,7 +29,7 @@ constexpr std::array kOperators = std::to_array<Operator>({
     {"Celu", check_activation, plan_activation},
     {"Clip", check_clip, plan_clip, false, true},
     {"Concat", check_concat, plan_concat, false, true},
-    {"Conv", check_conv, plan_conv, true},
+    {"Conv", check_conv, plan_conv, true, false, conv_takes_addend},
     {"ConvInteger", check_integer_conv, plan_integer_conv, false, true},
     {"ConvTranspose", check_conv_transpose, plan_conv_transpose, true},
     {"Cos", check_elementwise_unary, plan_elementwise_unary, false, true},

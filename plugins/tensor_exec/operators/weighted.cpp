@@ -7,14 +7,16 @@ namespace {
 
 class FloatConvolutionKernel final : public Kernel {
  public:
-  explicit FloatConvolutionKernel(std::unique_ptr<DnnlConvolution> convolution)
-      : convolution_(std::move(convolution)) {}
+  FloatConvolutionKernel(std::unique_ptr<DnnlConvolution> convolution, bool has_addend)
+      : convolution_(std::move(convolution)), has_addend_(has_addend) {}
   void run(const Run& run) const override {
-    convolution_->run(run.inputs[0], run.outputs[0], run.scratch);
+    convolution_->run(run.inputs[0], run.outputs[0], run.scratch,
+                      has_addend_ ? run.inputs[1] : nullptr);
   }
 
  private:
   std::unique_ptr<DnnlConvolution> convolution_;
+  bool has_addend_;
 };
 
 template <class T>
@@ -84,13 +86,15 @@ Planned plan_weighted(const Site& site, const WeightedLayer& layer) {
   }
   std::vector<float> weights = in_channel_order(layer, site.program.floats(layer.weights));
   for (float& weight : weights) weight *= layer.weight_factor;
+  const bool has_addend = site.addend != ADZE_NONE;
   auto convolution = std::make_unique<DnnlConvolution>(
       layer.geometry, DnnlConvolution::Type::floats, std::as_bytes(std::span(weights)),
-      bias_of(site, layer), site.clamp);
+      bias_of(site, layer), site.clamp, has_addend);
   planned.inputs = {{layer.input, {Storage::f32, in}}};
+  if (has_addend) planned.inputs.push_back({site.addend, {Storage::f32, out}});
   planned.outputs = {{site.output, {Storage::f32, out}}};
   planned.scratch_bytes = convolution->scratch_bytes();
-  planned.kernel = std::make_unique<FloatConvolutionKernel>(std::move(convolution));
+  planned.kernel = std::make_unique<FloatConvolutionKernel>(std::move(convolution), has_addend);
   return planned;
 }
 
