@@ -56,7 +56,7 @@ std::vector<std::string> board_types(const std::filesystem::path& folder) {
   return names;
 }
 
-Facts load_facts(const std::string& board_type, const std::filesystem::path& folder) {
+void require_board_type(const std::string& board_type, const std::filesystem::path& folder) {
   const std::vector<std::string> known = board_types(folder);
   if (known.empty())
     throw Error(ADZE_NOT_FOUND,
@@ -66,6 +66,10 @@ Facts load_facts(const std::string& board_type, const std::filesystem::path& fol
     throw Error(ADZE_NOT_FOUND,
                 fmt::format("no board type '{}' among {}{}", board_type, fmt::join(known, ", "),
                             did_you_mean(board_type, known)));
+}
+
+Facts load_facts(const std::string& board_type, const std::filesystem::path& folder) {
+  require_board_type(board_type, folder);
   const std::filesystem::path file = folder / (board_type + ".toml");
   const toml::table parsed = parse_toml_file(file);
   Facts facts;

@@ -19,9 +19,13 @@ std::filesystem::path board_type_folder();
 /// Names of the board types in `folder`, sorted.
 std::vector<std::string> board_types(const std::filesystem::path& folder = board_type_folder());
 
+/// Errors: NOT_FOUND listing the board types there are.
+void require_board_type(const std::string& board_type,
+                        const std::filesystem::path& folder = board_type_folder());
+
 /// All keys of the file, flattened: `[clock] ai_mhz = 1260` is "clock.ai_mhz", the second table of
-/// `[[unit]]` with `name = "x"` is "unit.1.name". Errors: NOT_FOUND listing the board types there
-/// are; INVALID_ARGUMENT with file:line:column for what cannot be a fact.
+/// `[[unit]]` with `name = "x"` is "unit.1.name". Errors: as require_board_type; INVALID_ARGUMENT
+/// with file:line:column for what cannot be a fact.
 Facts load_facts(const std::string& board_type,
                  const std::filesystem::path& folder = board_type_folder());
 

@@ -4,7 +4,9 @@
 
 #include <array>
 
+#include "host/base/error.hpp"
 #include "host/base/file.hpp"
+#include "host/pipeline/board_type.hpp"
 #include "host/pipeline/toml_table.hpp"
 
 namespace adze::host {
@@ -149,7 +151,14 @@ Recipe parse_recipe(std::string_view text, const std::filesystem::path& file) {
   if (calibration) recipe.calibration = parse_calibration(*calibration, recipe.data);
   if (train) recipe.train = parse_train(*train, recipe.data);
   if (target) {
-    recipe.board_type = target->text("board_type").value_or(recipe.board_type);
+    if (const auto board_type = target->text("board_type")) {
+      try {
+        require_board_type(*board_type);
+      } catch (const Error& error) {
+        target->fail(*target->raw().get("board_type"), error.what());
+      }
+      recipe.board_type = *board_type;
+    }
     recipe.trust = target->texts("trust").value_or(recipe.trust);
     target->refuse_other_keys();
   }

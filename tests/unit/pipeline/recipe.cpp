@@ -58,7 +58,7 @@ seed = 3
 images = "train.gz"
 labels = "labels.gz"
 [target]
-board_type = "rzv2n"
+board_type = "rzv2h"
 trust = ["org.example.pruner"]
 [[stage]]
 use = "org.example.pruner"
@@ -83,7 +83,7 @@ max_drop = 1.5
   EXPECT_TRUE(recipe.calibration->data.labels.empty());
   ASSERT_TRUE(recipe.train);
   EXPECT_EQ(recipe.train->labels, folder_.path() / "labels.gz");
-  EXPECT_EQ(recipe.board_type, "rzv2n");
+  EXPECT_EQ(recipe.board_type, "rzv2h");
   EXPECT_EQ(recipe.trust, (std::vector<std::string>{"org.example.pruner"}));
   ASSERT_EQ(recipe.stages.size(), 1u);
   const StageSpec& stage = recipe.stages[0];
@@ -172,6 +172,12 @@ TEST_F(RecipeFile, unknown_choice_lists_the_choices) {
   EXPECT_THAT(
       error_of(std::string(kModel) + "[data]\nsource = \"idx3\"\nimages = \"test.gz\"\n" + kStage),
       AllOf(HasSubstr(at(4, 10)), HasSubstr("idx, npz, npy, images, raw")));
+}
+
+TEST_F(RecipeFile, unknown_board_type_is_refused_with_place_and_those_there_are) {
+  EXPECT_THAT(
+      error_of(std::string(kModel) + kData + kStage + "[target]\nboard_type = \"rzv2x\"\n"),
+      AllOf(HasSubstr("recipe.toml:"), HasSubstr("no board type 'rzv2x' among rzv2h")));
 }
 
 TEST_F(RecipeFile, missing_file_is_refused_with_place_and_full_path) {
