@@ -1,10 +1,11 @@
-// adze inspect: what a model is made of, and where its nodes would run.
+// adze inspect: what a model is made of, where its nodes would run, and where its time goes.
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
 
 #include "host/abi/backend.hpp"
 #include "host/cli/command.hpp"
+#include "host/cli/profile.hpp"
 #include "host/graph/statistics.hpp"
 #include "host/pipeline/board_type.hpp"
 
@@ -109,7 +110,30 @@ void add_inspect(CLI::App& app, Context& context) {
   command->add_option("model", options->model, "ONNX file")->required();
   command->add_option("--board-type", options->board_types,
                       "Board types to place for (default: all)");
-  command->callback([options, &context] {
+  const auto profile = std::make_shared<ProfileOptions>();
+  auto* wanted = command->add_flag("--profile", profile->wanted,
+                                   "Run it and show where the time goes instead");
+  command->add_option("--backend", profile->backend, "Backend that runs it")
+      ->capture_default_str()
+      ->needs(wanted);
+  command->add_option("--batch", profile->how.batch, "Samples in a run")
+      ->capture_default_str()
+      ->check(CLI::Range(1u, 4096u))
+      ->needs(wanted);
+  command->add_option("--set", profile->how.settings, "Arguments of the backend: name=value")
+      ->needs(wanted);
+  command->add_option("--runs", profile->runs, "Runs, of which medians are shown")
+      ->capture_default_str()
+      ->check(CLI::Range(1u, 100000u))
+      ->needs(wanted);
+  command->callback([options, profile, &context] {
+    if (profile->wanted) {
+      profile->model = options->model;
+      if (options->board_types.size() > 1)
+        throw Error(ADZE_INVALID_ARGUMENT, "--profile runs for one board type");
+      if (!options->board_types.empty()) profile->how.board_type = options->board_types.front();
+      return profile_model(*profile, context);
+    }
     if (options->board_types.empty()) options->board_types = board_types();
     inspect(*options, context);
   });

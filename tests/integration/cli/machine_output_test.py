@@ -40,6 +40,9 @@ def check(name, *arguments):
 
 inspected = check("inspect", "inspect", model)
 assert inspected["macs"] > 1e6 and inspected["parameters"] > 5e4
+profiled = check("inspect_profile", "inspect", model, "--profile", "--runs", "3", "--batch", "4")
+assert sum(step["macs"] for step in profiled["steps"]) == 4 * inspected["macs"]
+assert {name for step in profiled["steps"] for name in step["nodes"]} == {node["name"] for node in inspected["nodes"]}
 estimated = check("estimate", "estimate", model, "--what-if", "sparsity=0.7")
 assert abs(sum(layer["latency_ms"] for layer in estimated["layers"]) - estimated["latency_ms"]) < 1e-6
 check("evaluate", "evaluate", model, "--data", recipe, "--samples", "200")
