@@ -175,9 +175,8 @@ TEST_F(RecipeFile, unknown_choice_lists_the_choices) {
 }
 
 TEST_F(RecipeFile, unknown_board_type_is_refused_with_place_and_those_there_are) {
-  EXPECT_THAT(
-      error_of(std::string(kModel) + kData + kStage + "[target]\nboard_type = \"rzv2x\"\n"),
-      AllOf(HasSubstr("recipe.toml:"), HasSubstr("no board type 'rzv2x' among rzv2h")));
+  EXPECT_THAT(error_of(std::string(kModel) + kData + kStage + "[target]\nboard_type = \"rzv2x\"\n"),
+              AllOf(HasSubstr("recipe.toml:"), HasSubstr("no board type 'rzv2x' among rzv2h")));
 }
 
 TEST_F(RecipeFile, missing_file_is_refused_with_place_and_full_path) {
