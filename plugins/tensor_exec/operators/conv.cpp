@@ -1,5 +1,7 @@
 // Conv: with constant weights over one or two spatial axes as a weighted layer, otherwise tap by
 // tap in floats.
+#include <algorithm>
+
 #include "plugins/tensor_exec/operators/all.hpp"
 #include "plugins/tensor_exec/operators/direct_convolution.hpp"
 #include "plugins/tensor_exec/operators/weighted.hpp"
@@ -8,13 +10,18 @@
 namespace adze::exec {
 namespace {
 
-bool is_weighted_layer(const Site& site) {
-  for (std::size_t i = 1; i < 3; ++i)
-    if (site.has_input(i) && !site.value(site.input(i)).is_constant()) return false;
-  for (const std::uint32_t value : {site.input(0), site.input(1), site.output})
-    for (const std::int64_t size : site.shape(value))
-      if (size == 0) return false;
-  return site.shape(site.input(1)).size() <= 4;
+bool is_weighted_layer(const Program& program, const Node& node) {
+  if (node.inputs.size() < 2) return false;
+  std::vector<std::uint32_t> values = node.inputs;
+  values.push_back(node.outputs.front());
+  for (const std::uint32_t index : values) {
+    if (index == ADZE_NONE) continue;
+    const Value& value = program.values[index];
+    if (std::ranges::find(value.shape, 0) != value.shape.end()) return false;
+    if (index != node.inputs.front() && index != values.back() && !value.is_constant())
+      return false;
+  }
+  return node.inputs[1] != ADZE_NONE && program.values[node.inputs[1]].shape.size() <= 4;
 }
 
 Geometry conv_geometry(const Site& site) {
@@ -29,7 +36,7 @@ Geometry conv_geometry(const Site& site) {
 void check_conv(const Site& site) { check_bias(site, direct_convolution(site, 1).out_channels); }
 
 bool conv_takes_addend(const Program& program, const Node& node) {
-  if (node.inputs.size() < 2 || node.inputs[1] == ADZE_NONE) return false;
+  if (!is_weighted_layer(program, node)) return false;
   const Value& weights = program.values[node.inputs[1]];
   // Integers are rounded before they are added.
   if (weights.quantization || weights.shape.empty()) return false;
@@ -39,7 +46,8 @@ bool conv_takes_addend(const Program& program, const Node& node) {
 }
 
 Planned plan_conv(const Site& site) {
-  if (!is_weighted_layer(site)) return plan_direct_convolution(site, direct_convolution(site, 1));
+  if (!is_weighted_layer(site.program, site.node))
+    return plan_direct_convolution(site, direct_convolution(site, 1));
   WeightedLayer layer;
   layer.geometry = conv_geometry(site);
   layer.input = site.input(0);

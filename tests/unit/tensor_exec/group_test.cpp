@@ -73,6 +73,16 @@ TEST(Groups, a_layer_that_rounds_does_not_take_an_addition) {
   EXPECT_THAT(groups_of(graph.builder), ElementsAre(Nodes{0}, Nodes{1, 2, 3}));
 }
 
+TEST(Groups, a_layer_with_computed_weights_does_not_take_an_addition) {
+  GraphBuilder builder;
+  const std::uint32_t x = builder.input("x", {1, 1, 2, 2});
+  const std::uint32_t weights = builder.input("w", {1, 1, 1, 1}, -1);
+  const std::uint32_t layer = builder.node("Conv", {x, weights}, {1, 1, 2, 2});
+  builder.output(builder.node("Add", {layer, x}, {1, 1, 2, 2}));
+  EXPECT_THAT(groups_of(builder), ElementsAre(Nodes{0}, Nodes{1}));
+  EXPECT_THAT(execute(builder, {{1, 2, 3, 4}, {2}}).at(0), ElementsAre(3, 6, 9, 12));
+}
+
 TEST(Groups, a_value_added_to_itself_stays_an_addition) {
   GraphBuilder builder;
   const std::uint32_t x = builder.input("x", {1, 1, 2, 2});
