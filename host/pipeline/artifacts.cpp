@@ -59,7 +59,7 @@ json metrics_json(const OptimizeResult& result) {
     step["agreement"] = stage.measured.agreement ? json(*stage.measured.agreement) : json();
     steps.push_back(std::move(step));
   }
-  for (const LayerResult& layer : result.layers) {
+  for (const LayerChange& layer : result.layers) {
     layers.push_back({{"name", layer.name},
                       {"op", layer.op},
                       {"unit", layer.unit},

@@ -22,14 +22,14 @@ Prediction predict(const Component& backend, const Graph& graph, const CallOptio
   return prediction;
 }
 
-std::vector<LayerResult> compare_layers(const Component& backend, const Graph& after,
+std::vector<LayerChange> compare_layers(const Component& backend, const Graph& after,
                                         const Prediction& predicted_before,
                                         const Prediction& predicted_after,
                                         const CallOptions& options) {
   const std::vector<Placement> placements = place(backend, {}, after, options);
-  std::vector<LayerResult> layers;
+  std::vector<LayerChange> layers;
   for (std::size_t node = 0; node < after.nodes.size(); ++node) {
-    LayerResult layer{.name = after.nodes[node].name,
+    LayerChange layer{.name = after.nodes[node].name,
                       .op = after.nodes[node].op,
                       .unit = placements[node].unit,
                       .reason = placements[node].reason,

@@ -17,7 +17,7 @@ struct Prediction {
 Prediction predict(const Component& backend, const Graph& graph, const CallOptions& options);
 
 /// Every node of `after`, which has the nodes of `before`.
-std::vector<LayerResult> compare_layers(const Component& backend, const Graph& after,
+std::vector<LayerChange> compare_layers(const Component& backend, const Graph& after,
                                         const Prediction& predicted_before,
                                         const Prediction& predicted_after,
                                         const CallOptions& options);

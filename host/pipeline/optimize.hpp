@@ -40,7 +40,7 @@ struct StageResult {
 };
 
 /// One node of the model, before and after.
-struct LayerResult {
+struct LayerChange {
   std::string name, op, unit, reason;  ///< reason: why not on DRP-AI; empty when it is
   std::optional<double> sparsity;      ///< of nodes with a weight
   double before_ms = 0, after_ms = 0;  ///< predicted
@@ -62,7 +62,7 @@ struct OptimizeResult {
   Measured baseline, optimized;
   std::vector<StageResult> stages;
   double sparsity = 0;
-  std::vector<LayerResult> layers;
+  std::vector<LayerChange> layers;
   double before_ms = 0, after_ms = 0;  ///< predicted latency of the whole model
   std::uint64_t before_bytes = 0;
   std::int64_t before_parameters = 0, after_parameters = 0;  ///< removed channels are gone

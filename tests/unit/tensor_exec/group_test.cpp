@@ -21,7 +21,7 @@ std::vector<Nodes> groups_of(GraphBuilder& builder, std::vector<std::uint32_t> e
   return nodes;
 }
 
-struct Layer {
+struct LayerShape {
   std::int64_t kernel = 1, groups = 1, stride = 1, channels = 8;
 };
 
@@ -30,7 +30,7 @@ struct Sum {
   GraphBuilder builder;
   std::uint32_t first, second, sum, active;
 
-  explicit Sum(const Layer& layer, bool swapped = false, const char* last = "Relu") {
+  explicit Sum(const LayerShape& layer, bool swapped = false, const char* last = "Relu") {
     Random random(3);
     const std::int64_t out = (9 - 1) / layer.stride + 1, pad = layer.kernel / 2;
     const auto conv = [&](std::uint32_t x, std::int64_t kernel, std::int64_t groups) {
@@ -93,7 +93,7 @@ TEST(Groups, a_value_added_to_itself_stays_an_addition) {
   EXPECT_THAT(execute(builder, {{1, 2, 3, 4}}).at(0), ElementsAre(4, 8, 12, 16));
 }
 
-class Fusion : public ::testing::TestWithParam<Layer> {};
+class Fusion : public ::testing::TestWithParam<LayerShape> {};
 
 TEST_P(Fusion, computes_the_same_sum) {
   for (const bool swapped : {false, true})
@@ -111,13 +111,14 @@ TEST_P(Fusion, computes_the_same_sum) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Layers, Fusion,
-                         ::testing::Values(Layer{1, 1, 1}, Layer{3, 1, 1}, Layer{3, 8, 1},
-                                           Layer{3, 2, 1}, Layer{1, 1, 2}, Layer{3, 8, 2},
-                                           Layer{1, 1, 1, 20}, Layer{3, 1, 1, 20},
-                                           Layer{3, 20, 1, 20}, Layer{3, 4, 1, 20},
-                                           Layer{1, 1, 1, 3}, Layer{5, 1, 2, 36}, Layer{7, 3, 1, 3},
-                                           Layer{3, 1, 2, 64}, Layer{1, 2, 1, 32},
-                                           Layer{3, 4, 1, 64}));
+                         ::testing::Values(LayerShape{1, 1, 1}, LayerShape{3, 1, 1},
+                                           LayerShape{3, 8, 1}, LayerShape{3, 2, 1},
+                                           LayerShape{1, 1, 2}, LayerShape{3, 8, 2},
+                                           LayerShape{1, 1, 1, 20}, LayerShape{3, 1, 1, 20},
+                                           LayerShape{3, 20, 1, 20}, LayerShape{3, 4, 1, 20},
+                                           LayerShape{1, 1, 1, 3}, LayerShape{5, 1, 2, 36},
+                                           LayerShape{7, 3, 1, 3}, LayerShape{3, 1, 2, 64},
+                                           LayerShape{1, 2, 1, 32}, LayerShape{3, 4, 1, 64}));
 
 }  // namespace
 }  // namespace adze::exec
