@@ -90,6 +90,7 @@ adze_status RemoteComponent::exchange(adze_call* call, Verb verb, const Writer& 
     const Message message(std::move(*frame), process_->channel());
     Reader from = message.reader();
     if (message.verb() == Verb::returned) {
+      process_->drain();  // what it printed in this call is shown as that, not with the next
       const auto status = from.number<adze_status>();
       if (take) take(from);
       return status;
