@@ -1,7 +1,7 @@
 // Activations that are no plain limits: Celu, Erf, Gelu, Mish, Selu, Softplus, Softsign, Swish,
-// ThresholdedRelu. On quantized values they are tables of 256 entries.
+// ThresholdedRelu.
 #include "plugins/tensor_exec/operators/all.hpp"
-#include "plugins/tensor_exec/operators/lookup.hpp"
+#include "plugins/tensor_exec/operators/one_element.hpp"
 
 namespace adze::exec {
 namespace {
@@ -89,23 +89,6 @@ Activation activation_of(const Site& site) {
   return {Kind::erf};
 }
 
-class ActivationKernel final : public Kernel {
- public:
-  ActivationKernel(const Activation& function, std::int64_t count)
-      : function_(function), count_(count) {}
-  void run(const Run& run) const override {
-    const auto* src = reinterpret_cast<const float*>(run.inputs[0]);
-    auto* dst = reinterpret_cast<float*>(run.outputs[0]);
-    parallel_for(run.threads, count_, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) dst[i] = function_(src[i]);
-    });
-  }
-
- private:
-  Activation function_;
-  std::int64_t count_;
-};
-
 }  // namespace
 
 void check_activation(const Site& site) {
@@ -113,21 +96,6 @@ void check_activation(const Site& site) {
   site.expect_output_shape(site.shape(site.input(0)));
 }
 
-Planned plan_activation(const Site& site) {
-  const Activation function = activation_of(site);
-  const std::uint32_t input = site.input(0);
-  const Layout layout = site.existing_layout(input);
-  const std::int64_t count = element_count(site.output_shape());
-  const auto from = site.quant8(input), to = site.quant8(site.output);
-  const Storage storage = from && to ? Storage::u8 : Storage::f32;
-  Planned planned;
-  planned.inputs = {{input, {storage, layout}}};
-  planned.outputs = {{site.output, {storage, layout}}};
-  if (from && to)
-    planned.kernel = make_lookup(make_table(*from, *to, site.program.rounding, function), count);
-  else
-    planned.kernel = std::make_unique<ActivationKernel>(function, count);
-  return planned;
-}
+Planned plan_activation(const Site& site) { return plan_one_element(site, activation_of(site)); }
 
 }  // namespace adze::exec

@@ -12,7 +12,7 @@ constexpr std::int64_t kBlock = 512;  ///< elements that stay in the first-level
 
 enum class Function : std::uint8_t { add, sub, mul, div };
 
-Function function_of(const Site& site) {
+Function binary_function(const Site& site) {
   const std::string& op = site.node.op;
   return op == "Add"   ? Function::add
          : op == "Sub" ? Function::sub
@@ -178,8 +178,9 @@ Planned plan_binary(const Site& site) {
     if (site.shape(input) == out && !site.value(input).is_constant())
       layout = site.existing_layout(input);
   }
-  Problem problem{function_of(site), in_memory_order(out, layout), {}, site.quant8(site.output),
-                  site.clamp,        site.program.rounding};
+  Problem problem{
+      binary_function(site), in_memory_order(out, layout), {}, site.quant8(site.output), site.clamp,
+      site.program.rounding};
   Planned planned;
   for (std::size_t i = 0; i < 2; ++i) {
     const std::uint32_t input = site.input(i);

@@ -1,8 +1,8 @@
-// Functions of one element. On quantized values they are tables of 256 entries.
+// Functions of one element: limits, and those of the first opsets.
 #include <array>
 
 #include "plugins/tensor_exec/operators/all.hpp"
-#include "plugins/tensor_exec/operators/lookup.hpp"
+#include "plugins/tensor_exec/operators/one_element.hpp"
 
 namespace adze::exec {
 namespace {
@@ -67,22 +67,6 @@ Function function_of(const Site& site) {
   return {Function::Kind::tanh, {}};
 }
 
-class UnaryKernel final : public Kernel {
- public:
-  UnaryKernel(const Function& function, std::int64_t count) : function_(function), count_(count) {}
-  void run(const Run& run) const override {
-    const auto* src = reinterpret_cast<const float*>(run.inputs[0]);
-    auto* dst = reinterpret_cast<float*>(run.outputs[0]);
-    parallel_for(run.threads, count_, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) dst[i] = function_(src[i]);
-    });
-  }
-
- private:
-  Function function_;
-  std::int64_t count_;
-};
-
 }  // namespace
 
 void check_unary(const Site& site) {
@@ -90,21 +74,6 @@ void check_unary(const Site& site) {
   site.expect_output_shape(site.shape(site.input(0)));
 }
 
-Planned plan_unary(const Site& site) {
-  const Function function = function_of(site);
-  const std::uint32_t input = site.input(0);
-  const Layout layout = site.existing_layout(input);
-  const std::int64_t count = element_count(site.output_shape());
-  const auto from = site.quant8(input), to = site.quant8(site.output);
-  Planned planned;
-  const Storage storage = from && to ? Storage::u8 : Storage::f32;
-  planned.inputs = {{input, {storage, layout}}};
-  planned.outputs = {{site.output, {storage, layout}}};
-  if (from && to)
-    planned.kernel = make_lookup(make_table(*from, *to, site.program.rounding, function), count);
-  else
-    planned.kernel = std::make_unique<UnaryKernel>(function, count);
-  return planned;
-}
+Planned plan_unary(const Site& site) { return plan_one_element(site, function_of(site)); }
 
 }  // namespace adze::exec
