@@ -6,11 +6,14 @@
 #include <span>
 #include <vector>
 
-#include "plugins/magnitude/layer.hpp"
-#include "plugins/magnitude/mask.hpp"
-#include "plugins/magnitude/refit.hpp"
+#include "plugins/pruning/layer.hpp"
+#include "plugins/pruning/mask.hpp"
+#include "plugins/pruning/statistics.hpp"
 
 namespace magnitude {
+
+using pruning::Goal;
+using pruning::Layer;
 
 struct Options {
   bool by_activation = true, refit = true;
@@ -32,14 +35,12 @@ class LayerPruner {
   void fit(const std::vector<std::uint8_t>& keep);
   void set_constant(std::uint32_t value, const std::vector<float>& contents);
 
-  std::int64_t group_rows() const { return layer_.rows / layer_.groups; }
-
   adze_call* call_;
   const Layer& layer_;
   Options options_;
   std::vector<double> weight_, bias_;  ///< as they are now
   std::span<const std::uint8_t> earlier_;
-  std::vector<RefitProblem> problems_;  ///< one a group; empty without statistics
+  std::vector<pruning::RefitProblem> problems_;  ///< one a group; empty without statistics
 };
 
 }  // namespace magnitude

@@ -27,7 +27,7 @@ constexpr adze_param kParams[] = {
         "sparsity",
         "Share of each layer's weights to prune, 0 up to but not 1; -1: not said, which is 0.7 "
         "or what the pattern N:M gives.",
-        kNotSaid, kNotSaid, 1),
+        pruning::kNotSaid, pruning::kNotSaid, 1),
     text("pattern",
          "N:M keeps at most N weights of each M (2 to 16) consecutive input channels at one kernel "
          "position; :M lets N follow from the sparsity; empty: no pattern.",
@@ -52,30 +52,17 @@ constexpr adze_param kParams[] = {
          "pruned layers before it deliver; off: from the inputs as they were.",
          true)};
 
-/// Layers of the targets in the order data reaches them, each weight once.
-std::vector<Layer> layers_of(const adze_graph& graph) {
-  std::vector<Layer> layers;
-  std::vector<bool> seen(graph.value_count, false);
-  for (std::uint32_t i = 0; i < graph.target_count; ++i) {
-    const std::optional<Layer> layer = layer_of(graph, graph.targets[i]);
-    if (!layer || layer->count() == 0 || seen[layer->weight]) continue;
-    seen[layer->weight] = true;
-    layers.push_back(*layer);
-  }
-  return layers;
-}
-
 adze_status prune(void*, adze_call* call) noexcept {
   return adze::guard(call, [&] {
     const Goal goal =
-        parse_goal(call->arguments[kSparsity]->f64[0], call->arguments[kPattern]->text[0]);
+        pruning::parse_goal(call->arguments[kSparsity]->f64[0], call->arguments[kPattern]->text[0]);
     const Options options = {
         .by_activation = std::string_view(call->arguments[kScore]->text[0]) == "activation",
         .refit = call->arguments[kRefit]->i64[0] != 0,
         .steps = call->arguments[kSteps]->i64[0],
         .damping = call->arguments[kDamping]->f64[0],
         .sequential = call->arguments[kSequential]->i64[0] != 0};
-    const std::vector<Layer> layers = layers_of(*call->graph);
+    const std::vector<Layer> layers = pruning::layers_of(*call->graph);
     for (std::size_t i = 0; i < layers.size(); ++i) {
       const char* name = call->graph->nodes[layers[i].node]->name;
       adze::progress(call, static_cast<double>(i) / static_cast<double>(layers.size()), name);

@@ -1,12 +1,13 @@
-#include "plugins/magnitude/refit.hpp"
+#include "plugins/pruning/refit.hpp"
 
 #include <gtest/gtest.h>
 
 #include <Eigen/Dense>
 #include <adze/adze.hpp>
 #include <random>
+#include <thread>
 
-namespace magnitude {
+namespace pruning {
 namespace {
 
 constexpr Eigen::Index kInputs = 12, kOutputs = 5, kSamples = 40;
@@ -53,9 +54,18 @@ struct Problem {
   }
 };
 
+ForEach backwards_on_two_threads() {
+  return [](std::uint64_t count, const std::function<void(std::uint64_t)>& body) {
+    std::jthread other([&] {
+      for (std::uint64_t i = count; i-- > count / 2;) body(i);
+    });
+    for (std::uint64_t i = count / 2; i-- > 0;) body(i);
+  };
+}
+
 TEST(Refit, matches_a_least_squares_solution_of_the_samples) {
   const Problem problem;
-  const RowMatrix fitted = refit(problem.refit_problem(0), problem.keep, 1);
+  const RowMatrix fitted = refit(problem.refit_problem(0), problem.keep, on_this_thread());
   for (Eigen::Index row = 0; row < kOutputs; ++row) {
     std::vector<Eigen::Index> support;
     for (Eigen::Index i = 0; i < kInputs; ++i)
@@ -72,13 +82,13 @@ TEST(Refit, matches_a_least_squares_solution_of_the_samples) {
 
 TEST(Refit, answers_better_than_magnitude_alone) {
   const Problem problem;
-  const RowMatrix fitted = refit(problem.refit_problem(1e-3), problem.keep, 1);
+  const RowMatrix fitted = refit(problem.refit_problem(1e-3), problem.keep, on_this_thread());
   EXPECT_LT(problem.error(fitted), 0.75 * problem.error(problem.magnitude_alone()));
 }
 
 TEST(Refit, leaves_pruned_weights_at_zero_and_full_rows_as_they_were) {
   const Problem problem;
-  const RowMatrix fitted = refit(problem.refit_problem(1e-3), problem.keep, 1);
+  const RowMatrix fitted = refit(problem.refit_problem(1e-3), problem.keep, on_this_thread());
   for (Eigen::Index row = 0; row < kOutputs; ++row)
     for (Eigen::Index i = 0; i < kInputs; ++i)
       if (!problem.keep(row, i)) {
@@ -89,7 +99,8 @@ TEST(Refit, leaves_pruned_weights_at_zero_and_full_rows_as_they_were) {
 
 TEST(Refit, without_bias_leaves_the_last_column_alone) {
   const Problem problem;
-  const RowMatrix fitted = refit(problem.refit_problem(1e-3, false), problem.keep, 1);
+  const RowMatrix fitted =
+      refit(problem.refit_problem(1e-3, false), problem.keep, on_this_thread());
   EXPECT_EQ(fitted.col(kInputs), problem.dense.col(kInputs));
 }
 
@@ -99,14 +110,14 @@ TEST(Refit, meets_given_answers_from_other_inputs) {
   RefitProblem other = problem.refit_problem(0);
   const RowMatrix wanted = 2 * problem.dense;
   other.answers = wanted * problem.gram;
-  const RowMatrix fitted = refit(other, problem.keep, 1);
+  const RowMatrix fitted = refit(other, problem.keep, on_this_thread());
   EXPECT_TRUE(fitted.row(1).isApprox(wanted.row(1), 1e-8));
 }
 
 TEST(Refit, does_not_depend_on_the_number_of_threads) {
   const Problem problem;
-  EXPECT_EQ(refit(problem.refit_problem(1e-3), problem.keep, 1),
-            refit(problem.refit_problem(1e-3), problem.keep, 4));
+  EXPECT_EQ(refit(problem.refit_problem(1e-3), problem.keep, on_this_thread()),
+            refit(problem.refit_problem(1e-3), problem.keep, backwards_on_two_threads()));
 }
 
 TEST(Refit, damping_keeps_a_weight_whose_input_is_always_zero) {
@@ -114,7 +125,7 @@ TEST(Refit, damping_keeps_a_weight_whose_input_is_always_zero) {
   problem.gram.row(2).setZero();
   problem.gram.col(2).setZero();
   problem.keep.row(1).setOnes();
-  const RowMatrix fitted = refit(problem.refit_problem(1e-3), problem.keep, 1);
+  const RowMatrix fitted = refit(problem.refit_problem(1e-3), problem.keep, on_this_thread());
   EXPECT_NEAR(fitted(1, 2), problem.dense(1, 2), 1e-8);
 }
 
@@ -123,8 +134,8 @@ TEST(Refit, refuses_a_singular_gram_matrix_without_damping) {
   problem.gram.row(2).setZero();
   problem.gram.col(2).setZero();
   problem.keep.row(1).setOnes();
-  EXPECT_THROW(refit(problem.refit_problem(0), problem.keep, 1), adze::Error);
+  EXPECT_THROW(refit(problem.refit_problem(0), problem.keep, on_this_thread()), adze::Error);
 }
 
 }  // namespace
-}  // namespace magnitude
+}  // namespace pruning

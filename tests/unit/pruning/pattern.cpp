@@ -1,11 +1,11 @@
-#include "plugins/magnitude/pattern.hpp"
+#include "plugins/pruning/pattern.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <adze/adze.hpp>
 
-namespace magnitude {
+namespace pruning {
 namespace {
 
 using ::testing::HasSubstr;
@@ -39,6 +39,15 @@ TEST(Goal, of_free_n_keeps_the_most_that_reaches_the_sparsity) {
   EXPECT_EQ(parse_goal(kNotSaid, ":4").kept, 1);
 }
 
+TEST(Goal, of_blocks_takes_the_sparsity) {
+  EXPECT_EQ(parse_goal(0.8, "1x4").block_inputs, 4);
+  EXPECT_EQ(parse_goal(0.8, "1x4").block_outputs, 1);
+  EXPECT_EQ(parse_goal(0.8, "8x1").block_outputs, 8);
+  EXPECT_EQ(parse_goal(0.8, "8x1").sparsity, 0.8);
+  for (const char* text : {"1x1", "4x4", "1x", "x4", "1x1000", "0x4"})
+    EXPECT_NE(error_of(0.8, text), "no error") << text;
+}
+
 TEST(Goal, refuses_a_sparsity_beside_a_fixed_n) {
   EXPECT_THAT(error_of(0.7, "4:16"), HasSubstr("already fixes the sparsity"));
 }
@@ -60,4 +69,4 @@ TEST(Goal, refuses_text_that_is_no_pattern) {
 }
 
 }  // namespace
-}  // namespace magnitude
+}  // namespace pruning

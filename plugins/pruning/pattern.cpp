@@ -1,20 +1,22 @@
-#include "plugins/magnitude/pattern.hpp"
+#include "plugins/pruning/pattern.hpp"
 
 #include <adze/adze.hpp>
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <string>
 
-namespace magnitude {
+namespace pruning {
 namespace {
 
 std::int64_t parse_count(std::string_view digits, std::string_view pattern) {
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
   if (error != std::errc() || end != digits.data() + digits.size())
-    throw adze::Error(ADZE_INVALID_ARGUMENT,
-                      "pattern '" + std::string(pattern) +
-                          "' is not of the form N:M or :M, as in '4:16' (keep 4 of 16)");
+    throw adze::Error(
+        ADZE_INVALID_ARGUMENT,
+        "pattern '" + std::string(pattern) +
+            "' is not of the form N:M or :M, as in '4:16' (keep 4 of 16), 1xK or Kx1");
   return value;
 }
 
@@ -29,6 +31,15 @@ Goal parse_goal(double sparsity, std::string_view pattern) {
   goal.sparsity = said ? sparsity : kDefaultSparsity;
   if (pattern.empty()) return goal;
 
+  if (const std::size_t cross = pattern.find('x'); cross != std::string_view::npos) {
+    goal.block_outputs = parse_count(pattern.substr(0, cross), pattern);
+    goal.block_inputs = parse_count(pattern.substr(cross + 1), pattern);
+    const auto [smaller, larger] = std::minmax(goal.block_outputs, goal.block_inputs);
+    if (smaller != 1 || larger < 2 || larger > kLargestBlock)
+      throw adze::Error(ADZE_INVALID_ARGUMENT, "pattern '" + std::string(pattern) +
+                                                   "': a block is 1xK or Kx1 with K from 2 to 256");
+    return goal;
+  }
   const std::size_t colon = pattern.find(':');
   if (colon == std::string_view::npos) parse_count("", pattern);
   goal.group = parse_count(pattern.substr(colon + 1), pattern);
@@ -58,4 +69,4 @@ Goal parse_goal(double sparsity, std::string_view pattern) {
   return goal;
 }
 
-}  // namespace magnitude
+}  // namespace pruning

@@ -1,9 +1,9 @@
-#include "plugins/magnitude/layer.hpp"
+#include "plugins/pruning/layer.hpp"
 
 #include <string>
 #include <string_view>
 
-namespace magnitude {
+namespace pruning {
 namespace {
 
 const adze_property* attribute(const adze_node& node, std::string_view name) {
@@ -70,4 +70,16 @@ std::optional<Layer> layer_of(const adze_graph& graph, std::uint32_t node_index)
   return layer;
 }
 
-}  // namespace magnitude
+std::vector<Layer> layers_of(const adze_graph& graph) {
+  std::vector<Layer> layers;
+  std::vector<bool> seen(graph.value_count, false);
+  for (const std::uint32_t target : adze::targets(graph)) {
+    const std::optional<Layer> layer = layer_of(graph, target);
+    if (!layer || layer->count() == 0 || seen[layer->weight]) continue;
+    seen[layer->weight] = true;
+    layers.push_back(*layer);
+  }
+  return layers;
+}
+
+}  // namespace pruning

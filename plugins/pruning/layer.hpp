@@ -4,9 +4,9 @@
 #include <adze/adze.hpp>
 #include <cstdint>
 #include <optional>
-#include <span>
+#include <vector>
 
-namespace magnitude {
+namespace pruning {
 
 struct Layer {
   std::uint32_t node = 0, weight = 0;
@@ -21,6 +21,14 @@ struct Layer {
 
   std::int64_t count() const { return rows * columns; }
   std::int64_t channels() const { return columns / positions; }
+  std::int64_t group_rows() const { return groups ? rows / groups : rows; }
+  /// The same layer with its weight stored row by row.
+  Layer by_rows() const {
+    Layer stored = *this;
+    stored.row_stride = columns;
+    stored.column_stride = 1;
+    return stored;
+  }
   std::size_t index(std::int64_t row, std::int64_t column) const {
     return static_cast<std::size_t>(row * row_stride + column * column_stride);
   }
@@ -30,4 +38,7 @@ struct Layer {
 /// node. Errors: adze::Error UNIMPLEMENTED for a MatMul whose weight is a stack of matrices.
 std::optional<Layer> layer_of(const adze_graph& graph, std::uint32_t node);
 
-}  // namespace magnitude
+/// Those of the targets in the order data reaches them, each weight once.
+std::vector<Layer> layers_of(const adze_graph& graph);
+
+}  // namespace pruning

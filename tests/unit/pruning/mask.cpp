@@ -1,4 +1,4 @@
-#include "plugins/magnitude/mask.hpp"
+#include "plugins/pruning/mask.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -6,7 +6,7 @@
 #include <numeric>
 #include <random>
 
-namespace magnitude {
+namespace pruning {
 namespace {
 
 using ::testing::HasSubstr;
@@ -116,6 +116,35 @@ TEST(Mask, n_of_m_refuses_a_layer_with_fewer_channels_than_a_group) {
   }
 }
 
+TEST(Mask, blocks_along_input_channels_leave_whole_at_one_kernel_position) {
+  const Layer layer = conv(4, 8, 9);
+  const auto keep =
+      choose_mask(layer, {.sparsity = 0.5, .block_inputs = 4}, random_scores(layer), {});
+  EXPECT_EQ(kept(keep), 4 * 8 * 9 / 2);
+  for (std::int64_t row = 0; row < 4; ++row)
+    for (std::int64_t position = 0; position < 9; ++position)
+      for (std::int64_t first : {0, 4})
+        for (std::int64_t channel = first; channel < first + 4; ++channel)
+          EXPECT_EQ(keep[layer.index(row, channel * 9 + position)],
+                    keep[layer.index(row, first * 9 + position)]);
+}
+
+TEST(Mask, blocks_along_outputs_keep_the_highest_mean_and_may_end_short) {
+  const Layer layer = conv(3, 2, 1);  // rows 0 and 1 are one block, row 2 is one of its own
+  const std::vector<double> scores = {0.1, 0.9, 0.1, 0.2, 0.5, 0.3};
+  EXPECT_EQ(choose_mask(layer, {.sparsity = 0.5, .block_outputs = 2}, scores, {}),
+            (std::vector<std::uint8_t>{0, 1, 0, 1, 1, 0}));
+}
+
+TEST(Mask, blocks_refuse_a_layer_that_holds_none) {
+  EXPECT_THROW(choose_mask(conv(4, 3, 9), {.sparsity = 0.5, .block_inputs = 4},
+                           random_scores(conv(4, 3, 9)), {}),
+               adze::Error);
+  EXPECT_THROW(choose_mask(conv(4, 3, 9), {.sparsity = 0.5, .block_outputs = 8},
+                           random_scores(conv(4, 3, 9)), {}),
+               adze::Error);
+}
+
 TEST(Mask, what_an_earlier_stage_pruned_stays_pruned_and_counts) {
   const std::vector<double> scores = {0.9, 0.8, 0.7, 0.6};
   const std::vector<std::uint8_t> earlier = {0, 1, 1, 1};
@@ -125,4 +154,4 @@ TEST(Mask, what_an_earlier_stage_pruned_stays_pruned_and_counts) {
 }
 
 }  // namespace
-}  // namespace magnitude
+}  // namespace pruning

@@ -1,0 +1,81 @@
+#include "plugins/reconstruct/block.hpp"
+
+#include <algorithm>
+#include <string_view>
+
+namespace reconstruct {
+namespace {
+
+bool has_same_shape(const adze_value& a, const adze_value& b) {
+  return a.rank == b.rank && a.rank >= 2 && std::equal(a.shape, a.shape + a.rank, b.shape);
+}
+
+/// Every value that the layer's outputs change.
+void spread(const adze_graph& graph, std::uint32_t node, std::vector<bool>& changed) {
+  const auto mark = [&](const adze_node& from) {
+    for (std::uint32_t i = 0; i < from.output_count; ++i)
+      if (from.outputs[i] != ADZE_NONE) changed[from.outputs[i]] = true;
+  };
+  mark(*graph.nodes[node]);
+  for (std::uint32_t n = node + 1; n < graph.node_count; ++n) {
+    const adze_node& next = *graph.nodes[n];
+    if (std::any_of(next.inputs, next.inputs + next.input_count,
+                    [&](std::uint32_t value) { return value != ADZE_NONE && changed[value]; }))
+      mark(next);
+  }
+}
+
+}  // namespace
+
+BlockOutput block_output_of(const adze_graph& graph, std::uint32_t node) {
+  BlockOutput output{graph.nodes[node]->outputs[0], ADZE_NONE};
+  const adze_value& own = *graph.values[output.value];
+  if (own.consumer_count != 1 || (own.flags & ADZE_VALUE_OUTPUT)) return output;
+  const adze_node& add = *graph.nodes[own.consumers[0]];
+  if (std::string_view(add.op) != "Add" || *add.domain || add.input_count != 2) return output;
+  const std::uint32_t skip = add.inputs[add.inputs[0] == output.value ? 1 : 0];
+  const adze_value& other = *graph.values[skip];
+  const bool is_before = other.producer == ADZE_NONE || other.producer < node;
+  if (skip == output.value || other.constant || !is_before || !has_same_shape(own, other) ||
+      !has_same_shape(own, *graph.values[add.outputs[0]]))
+    return output;
+  return {add.outputs[0], skip};
+}
+
+std::vector<std::vector<std::size_t>> passes_of(const adze_graph& graph,
+                                                std::span<const pruning::Layer> layers,
+                                                std::size_t most) {
+  std::vector<std::vector<std::size_t>> passes;
+  std::vector<bool> changed;
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const std::uint32_t input = graph.nodes[layers[i].node]->inputs[0];
+    const std::uint32_t skip = block_output_of(graph, layers[i].node).skip;
+    if (passes.empty() || changed[input] || (skip != ADZE_NONE && changed[skip])) {
+      passes.emplace_back();
+      changed.assign(graph.value_count, false);
+    }
+    passes.back().push_back(i);
+    spread(graph, layers[i].node, changed);
+  }
+  if (passes.size() <= most) return passes;
+  std::vector<std::vector<std::size_t>> joined(most);
+  for (std::size_t i = 0; i < passes.size(); ++i) {
+    auto& pass = joined[i * most / passes.size()];
+    pass.insert(pass.end(), passes[i].begin(), passes[i].end());
+  }
+  return joined;
+}
+
+double positions_of(const adze_graph& graph, const pruning::Layer& layer) {
+  const adze_value& output = *graph.values[graph.nodes[layer.node]->outputs[0]];
+  double elements = 1;
+  for (std::int32_t axis = 0; axis < output.rank; ++axis)
+    elements *= static_cast<double>(std::max<std::int64_t>(output.shape[axis], 1));
+  return std::max(elements / static_cast<double>(layer.rows), 1.0);
+}
+
+double operations_of(const adze_graph& graph, const pruning::Layer& layer) {
+  return 2 * positions_of(graph, layer) * static_cast<double>(layer.count());
+}
+
+}  // namespace reconstruct

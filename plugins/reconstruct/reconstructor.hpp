@@ -1,0 +1,65 @@
+// The walk over the layers of a model, in the order data reaches them.
+#pragma once
+
+#include <adze/adze.hpp>
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "plugins/reconstruct/correction.hpp"
+#include "plugins/reconstruct/prune_layer.hpp"
+
+namespace reconstruct {
+
+struct Options {
+  LayerOptions layer;
+  bool sequential = true;       ///< fit layers to what the pruned ones before them deliver
+  std::int64_t samples = 0;     ///< at most so many of the calibration samples; 0: all
+  std::int64_t passes = 0;      ///< over the samples at most; 0: as many as a few minutes allow
+  std::filesystem::path masks;  ///< folder of the user's masks; empty: none
+};
+
+class Reconstructor {
+ public:
+  Reconstructor(adze_call* call, std::vector<Layer> layers, const Options& options);
+
+  /// Makes the edits. `goals`: one a layer. Errors: adze::Error naming the node, adze::HostError.
+  void prune(const std::vector<Goal>& goals);
+
+ private:
+  struct Split {
+    std::uint64_t fitted, held_out;
+  };
+
+  Split split_of(const Layer& layer) const;
+  void count_samples(const Layer& layer, const Evidence& evidence);
+  void warn_of_few_samples() const;
+  std::vector<Evidence> collect(const std::vector<std::size_t>& pass);
+  void prune_one(std::size_t index, Evidence evidence, const Goal& goal);
+  void prune_by_magnitude(std::size_t index, const Goal& goal);
+  std::span<const std::uint8_t> earlier_of(const Layer& layer) const;
+  std::vector<std::uint8_t> user_mask_of(const Layer& layer) const;
+  void write(const Layer& layer, const RowMatrix& weights, std::vector<std::uint8_t> keep);
+  void set_constant(std::uint32_t value, const std::vector<float>& contents);
+  std::string name_of(const Layer& layer) const;
+  void log(int level, const std::string& text) const;
+
+  double pass_work(const std::vector<std::size_t>& pass) const;
+  double layer_work(const Layer& layer, const Goal& goal) const;
+  void advance(double work, const std::string& doing);
+
+  adze_call* call_;
+  std::vector<Layer> layers_;
+  Options options_;
+  ForEach threads_;
+  std::uint64_t samples_ = 0;
+  std::uint64_t useful_samples_ = 0;  ///< that all layers seen so far would need
+  std::string neediest_;              ///< the layer that needs most
+  double model_operations_ = 0;       ///< of one sample, in layers with weights
+  double work_ = 0, done_ = 0;        ///< in operations
+  std::chrono::steady_clock::time_point start_;
+};
+
+}  // namespace reconstruct
