@@ -4,9 +4,12 @@
 #include <nlohmann/json.hpp>
 
 #include "host/abi/backend.hpp"
+#include "host/base/log.hpp"
 #include "host/cli/command.hpp"
-#include "host/graph/statistics.hpp"
 #include "host/pipeline/board_type.hpp"
+#include "host/pipeline/pruning_gain.hpp"
+#include "host/pipeline/sparsity_list.hpp"
+#include "host/pipeline/targets.hpp"
 
 namespace adze::host {
 namespace {
@@ -16,29 +19,8 @@ using nlohmann::json;
 struct EstimateOptions {
   std::filesystem::path model;
   std::string board_type = "rzv2h";
-  std::optional<double> sparsity;
+  std::vector<double> sparsities;  ///< ascending; empty: not asked
 };
-
-// "sparsity=0.7"
-double parse_what_if(const std::string& text) {
-  constexpr std::string_view kKey = "sparsity=";
-  double value = -1;
-  if (text.starts_with(kKey)) {
-    const std::string number = text.substr(kKey.size());
-    std::size_t used = 0;
-    try {
-      value = std::stod(number, &used);
-    } catch (const std::exception&) {
-      used = 0;
-    }
-    if (used != number.size()) value = -1;
-  }
-  if (!(value >= 0 && value < 1))
-    throw Error(
-        ADZE_INVALID_ARGUMENT,
-        "--what-if '" + text + "': write sparsity=S with S in [0, 1), such as sparsity=0.7");
-  return value;
-}
 
 // How far off a prediction may be, as the board type says of its own fit.
 double interval_factor(const std::string& board_type) {
@@ -51,6 +33,59 @@ double interval_factor(const std::string& board_type) {
   return *factor;
 }
 
+/// What a pruner would prune unless told otherwise; empty when there is nothing.
+std::vector<std::uint32_t> default_targets(const Graph& graph) {
+  try {
+    return choose_targets(graph, ComponentKind::pruner, {}, {}).nodes;
+  } catch (const Error&) {
+    return {};
+  }
+}
+
+struct Estimate {
+  PruningGain gain;
+  double factor = 1;  ///< of the interval
+};
+
+void add_steps(const Estimate& estimate, json& document, std::string& text) {
+  const PruningGain& gain = estimate.gain;
+  json steps = json::array();
+  Table table({"sparsity", "of all weights", "predicted ms", "between", "gain", "time saved"});
+  for (const GainStep& step : gain.steps) {
+    const double low = step.latency_ms / estimate.factor, high = step.latency_ms * estimate.factor,
+                 saved = gain.latency_ms > 0 ? 1 - step.latency_ms / gain.latency_ms : 0;
+    steps.push_back({{"sparsity", step.sparsity},
+                     {"all_sparsity", step.all_sparsity},
+                     {"latency_ms", step.latency_ms},
+                     {"latency_low_ms", low},
+                     {"latency_high_ms", high},
+                     {"saved_share", saved}});
+    table.row({fmt::format("{:.4g} %", step.sparsity * 100),
+               fmt::format("{:.1f} %", step.all_sparsity * 100),
+               fmt::format("{:.4g}", step.latency_ms), fmt::format("{:.4g} - {:.4g}", low, high),
+               fmt::format("{:.2f}x", step.latency_ms > 0 ? gain.latency_ms / step.latency_ms : 1),
+               fmt::format("{:.1f} %", saved * 100)});
+  }
+  const GainStep& first = gain.steps.front();
+  document["what_if"] = {{"sparsity", first.sparsity}, {"latency_ms", first.latency_ms}};
+  document["what_if_steps"] = std::move(steps);
+  text += "\n" + table.str() +
+          fmt::format(
+              "sparsity: in every layer a pruner may change unless told otherwise (first, "
+              "last and depthwise layers stay dense); pruning can touch {:.1f} % of the "
+              "predicted time there\n",
+              gain.target_share * 100);
+  if (first.sparsity < kWorthwhileSparsity) {
+    const std::string warning = fmt::format(
+        "below {:.0f} % sparsity a DRP-AI board gains little: at {:.4g} % {:.1f} % of "
+        "the predicted time of this model are saved",
+        kWorthwhileSparsity * 100, first.sparsity * 100,
+        gain.latency_ms > 0 ? (1 - first.latency_ms / gain.latency_ms) * 100 : 0.0);
+    document["warnings"] = {warning};
+    log(LogLevel::warning, warning);
+  }
+}
+
 void estimate_model(const EstimateOptions& options, Context& context) {
   const Graph graph = load_simplified(options.model);
   const Component backend = context.registry().find("adze.drpai");
@@ -58,29 +93,17 @@ void estimate_model(const EstimateOptions& options, Context& context) {
   CallOptions call = context.call_options();
   call.target = target.get();
   const std::vector<Placement> placements = place(backend, {}, graph, call);
+  const Estimate estimate{
+      predict_gain(backend, graph, default_targets(graph), call, options.sparsities),
+      interval_factor(options.board_type)};
+  const PruningGain& gain = estimate.gain;
+  const double total = gain.latency_ms;
 
-  // One question a node as it is, one fully pruned, one as asked.
-  const double asked = options.sparsity.value_or(0);
-  std::vector<WhatIf> questions;
-  for (std::uint32_t n = 0; n < graph.nodes.size(); ++n) {
-    const double now = zeros_of(graph, graph.nodes[n]).sparsity();
-    questions.push_back({n, now});
-    questions.push_back({n, 1.0});
-    questions.push_back({n, std::max(asked, now)});
-  }
-  const std::vector<double> answers = estimate(backend, {}, graph, call, questions);
-
-  double total = 0, pruned_away = 0, total_asked = 0;
   json layers = json::array();
   Table table({"node", "operator", "unit", "latency us", "share", "pruning can save us"});
   for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
-    total += answers[3 * n];
-    pruned_away += answers[3 * n] - answers[3 * n + 1];
-    total_asked += answers[3 * n + 2];
-  }
-  for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
     const Node& node = graph.nodes[n];
-    const double now = answers[3 * n], saved = now - answers[3 * n + 1];
+    const double now = gain.node_ms[n], saved = gain.touchable_ms[n];
     const char* bound = placements[n].unit != "drpai" ? "cpu" : saved > 0 ? "compute" : "memory";
     layers.push_back({{"name", node.name},
                       {"op", node.op},
@@ -91,22 +114,21 @@ void estimate_model(const EstimateOptions& options, Context& context) {
                fmt::format("{:.1f} %", total > 0 ? now / total * 100 : 0),
                fmt::format("{:.2f}", saved * 1000)});
   }
-  const double share = total > 0 ? pruned_away / total : 0;
-  const double factor = interval_factor(options.board_type);
-  json document = {{"board_type", options.board_type}, {"latency_ms", total},
-                   {"latency_low_ms", total / factor}, {"latency_high_ms", total * factor},
-                   {"prunable_share", share},          {"layers", layers}};
+  json document = {{"board_type", options.board_type},
+                   {"latency_ms", total},
+                   {"latency_low_ms", total / estimate.factor},
+                   {"latency_high_ms", total * estimate.factor},
+                   {"prunable_share", gain.touchable_share},
+                   {"target_share", gain.target_share},
+                   {"layers", layers}};
   std::string text =
-      table.str() + fmt::format(
-                        "\npredicted on {}: {:.4g} ms, between {:.4g} and {:.4g} (not verified on "
-                        "hardware); pruning can "
-                        "touch {:.1f} % of it\n",
-                        options.board_type, total, total / factor, total * factor, share * 100);
-  if (options.sparsity) {
-    document["what_if"] = {{"sparsity", asked}, {"latency_ms", total_asked}};
-    text += fmt::format("with {:.0f} % sparsity in every layer that can be pruned: {:.4g} ms\n",
-                        asked * 100, total_asked);
-  }
+      table.str() +
+      fmt::format(
+          "\npredicted on {}: {:.4g} ms, between {:.4g} and {:.4g} (a hand-fitted model, "
+          "not verified on hardware); pruning can touch {:.1f} % of it\n",
+          options.board_type, total, total / estimate.factor, total * estimate.factor,
+          gain.touchable_share * 100);
+  if (!options.sparsities.empty()) add_steps(estimate, document, text);
   context.result(document, text);
 }
 
@@ -119,9 +141,12 @@ void add_estimate(CLI::App& app, Context& context) {
   const auto what_if = std::make_shared<std::string>();
   command->add_option("model", options->model, "ONNX file")->required();
   command->add_option("--board-type", options->board_type, "Board type")->capture_default_str();
-  command->add_option("--what-if", *what_if, "sparsity=S: the latency if every layer had it");
-  command->callback([options, what_if, &context] {
-    if (!what_if->empty()) options->sparsity = parse_what_if(*what_if);
+  auto* asked = command->add_option(
+      "--what-if", *what_if,
+      "The latency if every layer that may be pruned were this sparse: sparsity=0.7, "
+      "sparsity=0.5,0.7,0.9 or sparsity=0.7..0.95:0.05 (from..to:step)");
+  command->callback([options, what_if, asked, &context] {
+    if (asked->count()) options->sparsities = parse_sparsities("--what-if", *what_if);
     estimate_model(*options, context);
   });
 }

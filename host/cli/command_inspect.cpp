@@ -6,6 +6,7 @@
 #include "host/abi/backend.hpp"
 #include "host/cli/command.hpp"
 #include "host/cli/profile.hpp"
+#include "host/cli/pruning.hpp"
 #include "host/graph/statistics.hpp"
 #include "host/pipeline/board_type.hpp"
 
@@ -126,7 +127,32 @@ void add_inspect(CLI::App& app, Context& context) {
       ->capture_default_str()
       ->check(CLI::Range(1u, 100000u))
       ->needs(wanted);
-  command->callback([options, profile, &context] {
+  const auto pruning = std::make_shared<PruningOptions>();
+  auto* prunable = command->add_flag(
+      "--pruning", pruning->wanted,
+      "Show what pruning can do to each layer instead: weights, time it can touch, what is lost");
+  prunable->excludes(wanted);
+  command
+      ->add_option("--data", pruning->data,
+                   "TOML file with [data] and [calibration] tables: measures on its samples")
+      ->needs(prunable);
+  command
+      ->add_option("--levels", pruning->levels,
+                   "Levels of the curves: sparsity=0.5,0.7,0.9 or sparsity=0.5..0.95:0.05")
+      ->capture_default_str()
+      ->needs(prunable);
+  command->add_option("--samples", pruning->samples, "Calibration samples, at most")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1000000))
+      ->needs(prunable);
+  command->callback([options, profile, pruning, &context] {
+    if (pruning->wanted) {
+      pruning->model = options->model;
+      if (options->board_types.size() > 1)
+        throw Error(ADZE_INVALID_ARGUMENT, "--pruning predicts for one board type");
+      if (!options->board_types.empty()) pruning->board_type = options->board_types.front();
+      return inspect_pruning(*pruning, context);
+    }
     if (profile->wanted) {
       profile->model = options->model;
       if (options->board_types.size() > 1)

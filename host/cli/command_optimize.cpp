@@ -7,9 +7,10 @@
 #include "host/base/log.hpp"
 #include "host/cli/command.hpp"
 #include "host/cli/results_table.hpp"
+#include "host/cli/sweep.hpp"
 #include "host/pipeline/artifacts.hpp"
 #include "host/pipeline/optimize.hpp"
-#include "host/report/report.hpp"
+#include "host/pipeline/sparsity_list.hpp"
 
 namespace adze::host {
 namespace {
@@ -18,35 +19,19 @@ struct CommandOptions {
   std::filesystem::path recipe, model, data, out;
   std::string use, board_type = "rzv2h";
   std::vector<std::string> settings, include, exclude;
+  std::string sweep;
   std::optional<std::uint64_t> seed;
   std::int64_t samples = 0;
 };
 
 void run(const Recipe& recipe, const CommandOptions& options, Context& context) {
   require_writable_folder(options.out);
-  OptimizeResult result;
-  {
-    std::string current;
-    std::unique_ptr<ProgressBar> bar;
-    result = optimize(
-        recipe, context.registry(),
-        {.threads = context.thread_count(),
-         .samples = options.samples,
-         .progress = [&](const std::string& step, double fraction, const std::string& doing) {
-           if (!bar || step != current) {
-             bar = nullptr;  // ends the line of the step before
-             bar = std::make_unique<ProgressBar>(context, current = step);
-           }
-           bar->update(fraction, doing);
-           return false;
-         }});
-  }
+  const OptimizeResult result = optimize_with_progress(
+      recipe, context,
+      {.samples = options.samples, .database = options.out / "database", .progress = {}});
   for (const std::string& warning : result.warnings) log(LogLevel::warning, warning);
-  const nlohmann::json metrics = metrics_json(result), timings = timings_json(result), none;
-  write_artifacts(result, options.out, {{"report.html", render_report({metrics, timings, none})}});
-  // A validation of another model may lie there from before.
-  std::error_code ignored;
-  std::filesystem::remove(options.out / "validate.json", ignored);
+  write_results(result, options.out);
+  const nlohmann::json metrics = metrics_json(result), none;
   if (!result.passed) context.exit = Exit::failed;
   std::string text = results_table(metrics, none);
   if (result.max_drop)
@@ -109,12 +94,19 @@ void add_optimize(CLI::App& app, Context& context) {
   command
       ->add_option("--samples", options->samples, "Evaluate on the first N samples only (0: all)")
       ->check(CLI::NonNegativeNumber);
-  command->callback([options, &context] {
+  auto* sweep = command->add_option(
+      "--sweep", options->sweep,
+      "Several sparsities instead of the recipe's, each in a folder of its own, and a report about "
+      "all: sparsity=0.5,0.7,0.8,0.9 or sparsity=0.5..0.9:0.1");
+  command->callback([options, sweep, &context] {
+    std::vector<double> sparsities;
+    if (sweep->count()) sparsities = parse_sparsities("--sweep", options->sweep);
     Recipe recipe = parse_recipe(options->recipe);
     if (options->seed) recipe.seed = *options->seed;
     context.trust.insert(context.trust.end(), recipe.trust.begin(), recipe.trust.end());
     context.isolation = recipe.isolation;
-    run(recipe, *options, context);
+    if (sparsities.empty()) return run(recipe, *options, context);
+    run_sweep(recipe, {std::move(sparsities), options->out, options->samples}, context);
   });
   add_one_stage(app, context, "prune", "Prune a model", ComponentKind::pruner,
                 "adze.prune.magnitude");

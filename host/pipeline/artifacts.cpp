@@ -68,7 +68,7 @@ json metrics_json(const OptimizeResult& result) {
                       {"predicted_ms", before_after(layer.before_ms, layer.after_ms)}});
     if (layer.sparsity) by_layer[layer.name] = *layer.sparsity;
   }
-  return {
+  json document = {
       {"model", result.model},
       {"board_type", result.board_type},
       {"seed", result.seed},
@@ -87,6 +87,20 @@ json metrics_json(const OptimizeResult& result) {
        {{"max_drop", result.max_drop ? json(*result.max_drop) : json()},
         {"drop", result.drop},
         {"passed", result.passed}}}};
+  if (!result.error_curves.empty()) document["error_curves"] = curves_json(result.error_curves);
+  return document;
+}
+
+json curves_json(const std::vector<ErrorCurve>& curves) {
+  json documents = json::array();
+  for (const ErrorCurve& curve : curves) {
+    json points = json::array();
+    for (const ErrorPoint& point : curve.points)
+      points.push_back({{"sparsity", point.sparsity}, {"error", point.error}});
+    documents.push_back(
+        {{"name", curve.layer}, {"weights", curve.weights}, {"points", std::move(points)}});
+  }
+  return documents;
 }
 
 json edits_json(const OptimizeResult& result) {

@@ -13,6 +13,7 @@ namespace adze::host {
 /// metrics.json and edits.json hold nothing that differs between two runs of the same recipe and
 /// seed; the times are in timings.json.
 nlohmann::json metrics_json(const OptimizeResult& result);
+nlohmann::json curves_json(const std::vector<ErrorCurve>& curves);
 nlohmann::json edits_json(const OptimizeResult& result);
 nlohmann::json timings_json(const OptimizeResult& result);
 

@@ -19,6 +19,7 @@
 #include "host/pipeline/board_type.hpp"
 #include "host/pipeline/edit_records.hpp"
 #include "host/pipeline/latency.hpp"
+#include "host/pipeline/pruning_gain.hpp"
 #include "host/pipeline/sample_sets.hpp"
 #include "host/pipeline/stage_services.hpp"
 #include "host/pipeline/stages.hpp"
@@ -28,8 +29,6 @@ namespace {
 
 constexpr const char* kFloatBackend = "adze.cpu";
 constexpr const char* kIntegerBackend = "adze.drpai";
-/// Below it the vendor sees little gain.
-constexpr double kWorthwhileSparsity = 0.7;
 
 bool is_quantized(const Graph& graph) {
   return std::any_of(graph.values.begin(), graph.values.end(),
@@ -60,7 +59,7 @@ class Optimizer {
   OptimizeResult run() {
     timed("load", [&] { load(); });
     timed("predict", [&] { before_ = predict(integer_backend(), graph_, call("predict")); });
-    timed("evaluate baseline", [&] { result_.baseline = measure(graph_, "evaluate baseline"); });
+    timed("evaluate baseline", [&] { evaluate_baseline(); });
     for (const Stage& stage : stages_) run_stage(stage);
     finish();
     return std::move(result_);
@@ -105,6 +104,17 @@ class Optimizer {
     const std::vector<InputSpec> inputs = input_specs(graph_);
     evaluation_ = open_dataset(recipe_.data, inputs);
     samples_ = std::make_unique<SampleSets>(recipe_, inputs);
+  }
+
+  void evaluate_baseline() {
+    std::optional<Baseline>* shared = options_.baseline;
+    if (shared && *shared) {
+      result_.baseline = (*shared)->measured;
+      loaded_predictions_ = (*shared)->predictions;
+      return;
+    }
+    result_.baseline = measure(graph_, "evaluate baseline");
+    if (shared) *shared = Baseline{result_.baseline, loaded_predictions_};
   }
 
   std::unique_ptr<Runner> runner_for(const Graph& graph) {
@@ -157,7 +167,7 @@ class Optimizer {
     done.sparsity = zeros_of(graph_).sparsity();
     const std::string step = "evaluate after " + use;
     timed(step, [&] { done.measured = measure(graph_, step); });
-    if (stage.component.kind() == ComponentKind::pruner) warn_if_little(done);
+    if (stage.component.kind() == ComponentKind::pruner) warn_if_little(done, targets);
     result_.stages.push_back(std::move(done));
   }
 
@@ -168,15 +178,35 @@ class Optimizer {
                                  {.run = [this](const Graph& graph) { return backend_for(graph); },
                                   .predict = integer_backend()},
                                  options);
-    const EditList edits = run_edit_component(stage.component, stage.settings, graph_, targets,
-                                              options, services.all());
+    Settings settings = stage.settings;
+    const bool has_database = keeps_database(*stage.component.component);
+    if (has_database && !options_.database.empty())
+      settings.try_emplace(kDatabaseParameter,
+                           std::filesystem::absolute(options_.database).string());
+    const auto begin = std::filesystem::file_time_type::clock::now();
+    const EditList edits =
+        run_edit_component(stage.component, settings, graph_, targets, options, services.all());
+    if (has_database) read_curves(settings, begin, targets);
     append_records(edits, graph_, use, result_.edits);
     // `edits` looks at graph_ until it is committed.
     Graph edited = edits.commit(stage.pattern);
     graph_ = std::move(edited);
   }
 
-  void warn_if_little(const StageResult& done) {
+  void read_curves(const Settings& settings, std::filesystem::file_time_type since,
+                   const std::vector<std::uint32_t>& targets) {
+    const auto folder = settings.find(kDatabaseParameter);
+    if (folder == settings.end() || !std::holds_alternative<std::string>(folder->second)) return;
+    // Times of files are coarser than the clock's.
+    std::vector<ErrorCurve> found = read_error_curves(std::get<std::string>(folder->second),
+                                                      since - std::chrono::milliseconds(50));
+    for (const std::uint32_t node : targets)
+      for (ErrorCurve& curve : found)
+        if (curve.layer == graph_.nodes[node].name)
+          result_.error_curves.push_back(std::move(curve));
+  }
+
+  void warn_if_little(const StageResult& done, const std::vector<std::uint32_t>& targets) {
     const ZeroCount before = zeros_of(dense_), after = zeros_of(graph_);
     const double gone = before.weights ? 1 - static_cast<double>(after.weights - after.zeros) /
                                                  static_cast<double>(before.weights)
@@ -186,10 +216,14 @@ class Optimizer {
                                  ? "zero or gone"
                                  : fmt::format("zero ({:.1f} % in the layers it may change)",
                                                done.target_sparsity * 100);
+    CallOptions quiet = call("");
+    quiet.progress = {};
+    const PruningGain gain =
+        predict_gain(integer_backend(), dense_, targets, quiet, kTellingSparsities);
     result_.warnings.push_back(fmt::format(
-        "{}: {:.1f} % of all weights are {}; below {:.0f} % a DRP-AI board gains "
-        "little, and pruning can touch {:.1f} % of the predicted latency of this model",
-        done.use, gone * 100, what, kWorthwhileSparsity * 100, before_.prunable_share * 100));
+        "{}: {:.1f} % of all weights are {}; below {:.0f} % a DRP-AI board gains little; {}",
+        done.use, gone * 100, what, kWorthwhileSparsity * 100,
+        gain_text(gain, recipe_.board_type)));
   }
 
   void finish() {

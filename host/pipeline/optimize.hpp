@@ -2,25 +2,19 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "host/graph/graph.hpp"
+#include "host/pipeline/error_curves.hpp"
 #include "host/pipeline/recipe.hpp"
 #include "host/pipeline/targets.hpp"
 #include "host/plugin/registry.hpp"
 
 namespace adze::host {
-
-struct OptimizeOptions {
-  std::uint32_t threads = 1;
-  std::uint32_t batch = 64;  ///< samples in one run of a backend
-  std::int64_t samples = 0;  ///< of the evaluation set; 0: all
-  /// Called often; `fraction` is that of the step. True: stop.
-  std::function<bool(const std::string& step, double fraction, const std::string& doing)> progress;
-};
 
 /// The task metric of a model on the evaluation set.
 struct Measured {
@@ -29,6 +23,24 @@ struct Measured {
   std::string backend;
   /// Share of samples with the same top-1 as the model as loaded; nullopt without labels.
   std::optional<double> agreement;
+};
+
+/// How the model as loaded does, for runs of the same model, data and samples to share.
+struct Baseline {
+  Measured measured;
+  std::vector<std::int64_t> predictions;  ///< by sample; empty without labels
+};
+
+struct OptimizeOptions {
+  std::uint32_t threads = 1;
+  std::uint32_t batch = 64;  ///< samples in one run of a backend
+  std::int64_t samples = 0;  ///< of the evaluation set; 0: all
+  /// Where pruners keep their error database unless the recipe says; empty: where they like.
+  std::filesystem::path database;
+  /// Filled by the first run and read by the later ones; NULL: each evaluates for itself.
+  std::optional<Baseline>* baseline = nullptr;
+  /// Called often; `fraction` is that of the step. True: stop.
+  std::function<bool(const std::string& step, double fraction, const std::string& doing)> progress;
 };
 
 struct StageResult {
@@ -63,6 +75,8 @@ struct OptimizeResult {
   std::vector<StageResult> stages;
   double sparsity = 0;
   std::vector<LayerChange> layers;
+  std::vector<ErrorCurve>
+      error_curves;                    ///< of the pruned layers, in the graph's order; may be empty
   double before_ms = 0, after_ms = 0;  ///< predicted latency of the whole model
   std::uint64_t before_bytes = 0;
   std::int64_t before_parameters = 0, after_parameters = 0;  ///< removed channels are gone

@@ -10,6 +10,7 @@
 #include "host/base/error.hpp"
 #include "host/report/page.hpp"
 #include "host/report/svg.hpp"
+#include "host/report/sweep_report.hpp"
 
 namespace adze::host {
 namespace {
@@ -124,6 +125,7 @@ std::string layer_section(const json& metrics) {
   const std::vector<std::string> share = {"zeros"}, stages = {"as loaded", "optimized"};
   std::string html =
       heading("Sparsity per layer") + box(bar_chart("Share of zero weights", share, sparsity));
+  html += error_curve_section(metrics.value("error_curves", json::array()));
   html += heading("Predicted time per layer on " +
                   escape_html(metrics.at("board_type").get<std::string>()));
   html += box(bar_chart("Predicted time per layer", stages, latency));

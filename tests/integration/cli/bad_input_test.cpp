@@ -138,6 +138,25 @@ TEST_F(BadInput, what_if_without_a_share_says_how_to_write_it) {
   expect_refused({"estimate", model(), "--what-if", "sparsity=seventy"}, 2, {"sparsity=0.7"});
 }
 
+TEST_F(BadInput, sweep_with_a_wrong_level_or_recipe_says_what_and_writes_nothing) {
+  const auto recipe = write("r.toml", recipe_text() + "[[stage]]\nuse = \"adze.quantize.ptq\"\n");
+  const std::string out = (folder_ / "out").string();
+  expect_refused({"optimize", recipe.string(), "-o", out, "--sweep", "sparsity=0.7,1.5"}, 2,
+                 {"--sweep", "1.5", "sparsity=0.5,0.7,0.9"});
+  expect_refused({"optimize", recipe.string(), "-o", out, "--sweep", "sparsity=0.7,0.9"}, 2,
+                 {"0 stages", "exactly one"});
+  EXPECT_FALSE(fs::exists(out));
+}
+
+TEST_F(BadInput, inspect_pruning_refuses_levels_and_data_it_cannot_use) {
+  expect_refused({"inspect", model(), "--pruning", "--levels", "0.5"}, 2,
+                 {"--levels", "sparsity="});
+  const auto data = write("d.toml", recipe_text());
+  expect_refused({"inspect", model(), "--pruning", "--data", data.string()}, 2,
+                 {"d.toml", "[calibration]"});
+  EXPECT_EQ(adze({"inspect", model(), "--levels", "sparsity=0.5"}).exit_code, 2);
+}
+
 TEST_F(BadInput, a_board_that_is_not_there_is_a_rig_fault) {
   expect_refused({"board", "info", "sim:no-such-board"}, 75, {"no-such-board"});
 }

@@ -45,6 +45,13 @@ assert sum(step["macs"] for step in profiled["steps"]) == 4 * inspected["macs"]
 assert {name for step in profiled["steps"] for name in step["nodes"]} == {node["name"] for node in inspected["nodes"]}
 estimated = check("estimate", "estimate", model, "--what-if", "sparsity=0.7")
 assert abs(sum(layer["latency_ms"] for layer in estimated["layers"]) - estimated["latency_ms"]) < 1e-6
+steps = check("estimate", "estimate", model, "--what-if", "sparsity=0.5..0.9:0.1")["what_if_steps"]
+assert [round(step["sparsity"], 9) for step in steps] == [0.5, 0.6, 0.7, 0.8, 0.9]
+assert all(a["latency_ms"] > b["latency_ms"] for a, b in zip(steps, steps[1:]))
+for more in ([], ["--data", recipe, "--samples", "16"]):
+    pruning = check("inspect_pruning", "inspect", model, "--pruning", *more)
+    assert pruning["method"] == ("calibrated" if more else "data_free") and pruning["target_weights"] > 5e4
+    assert all(sorted(layer["errors"]) == layer["errors"] for layer in pruning["layers"])
 check("evaluate", "evaluate", model, "--data", recipe, "--samples", "200")
 compared = check("compare", "compare", f"cpu:{model}", f"drpai:{model}", "--data", recipe, "--samples", "50")
 assert compared["outputs"][0]["top1_agreement"] == 1
@@ -58,6 +65,12 @@ with tempfile.TemporaryDirectory() as folder:
     made = check("plugin_new", "plugin", "new", "pruner", "mine", "--dir", f"{folder}/mine")
     assert all(pathlib.Path(made["folder"], file).is_file() for file in made["files"])
     check("metrics", "optimize", recipe, "-o", folder)
+    swept = check("sweep", "optimize", recipe, "-o", f"{folder}/sweep", "--sweep", "sparsity=0.5,0.8", "--samples", "500")
+    assert swept["complete"] and [target["sparsity"] for target in swept["targets"]] == [0.5, 0.8]
+    for target in swept["targets"]:
+        assert abs(target["target_sparsity"] - target["sparsity"]) < 0.01
+        assert pathlib.Path(folder, "sweep", target["folder"], "optimized.onnx").is_file()
+    assert "Accuracy against latency" in pathlib.Path(folder, "sweep/report.html").read_text()
     optimized = str(pathlib.Path(folder, "optimized.onnx"))
     os.environ["XDG_RUNTIME_DIR"] = folder  # boards of this test only
     board = subprocess.Popen([adze, "board", "sim", "contract", "--root", f"{folder}/board"])
