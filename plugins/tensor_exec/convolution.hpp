@@ -57,4 +57,8 @@ class DnnlConvolution {
 /// Honours ONEDNN_MAX_CPU_ISA.
 bool integer_dot_product_is_exact();
 
+/// What the CPU has, and ONEDNN_MAX_CPU_ISA allows. avx2: with fused multiply-add.
+enum class Vectors : std::uint8_t { narrower, avx2, wider };
+Vectors widest_vectors();
+
 }  // namespace adze::exec

@@ -180,4 +180,19 @@ bool integer_dot_product_is_exact() {
   }
 }
 
+Vectors widest_vectors() {
+  switch (dnnl::get_effective_cpu_isa()) {
+    case dnnl::cpu_isa::sse41:
+    case dnnl::cpu_isa::avx:
+      return Vectors::narrower;
+    case dnnl::cpu_isa::avx2:
+    case dnnl::cpu_isa::avx2_vnni:
+      return Vectors::avx2;
+    case dnnl::cpu_isa::all:  // oneDNN knows no vectors of this CPU
+      return Vectors::narrower;
+    default:
+      return Vectors::wider;
+  }
+}
+
 }  // namespace adze::exec

@@ -3,8 +3,8 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
-#include <mutex>
 
 #include "plugins/tensor_exec/half.hpp"
 
@@ -249,20 +249,11 @@ void Executable::run(std::span<const adze_tensor* const> inputs, int threads,
     run_part(0, inputs, workers_.front(), used);
   } else {
     const ThreadCount count(1);
-    std::exception_ptr failure;
-    std::mutex failed;
-#pragma omp parallel num_threads(at_once)
-    {
-      const int self = omp_get_thread_num(), team = omp_get_num_threads();
-      try {
-        for (std::int64_t part = self; part < parts; part += team)
-          run_part(part, inputs, workers_[static_cast<std::size_t>(self)], 1);
-      } catch (...) {
-        const std::lock_guard lock(failed);
-        failure = std::current_exception();
-      }
-    }
-    if (failure) std::rethrow_exception(failure);
+    std::atomic<std::int64_t> next{0};
+    for_chunks(at_once, at_once, [&](std::int64_t worker) {
+      for (std::int64_t part = next++; part < parts; part = next++)
+        run_part(part, inputs, workers_[static_cast<std::size_t>(worker)], 1);
+    });
   }
 
   narrow_results();

@@ -13,6 +13,7 @@
 
 #include "plugins/tensor_exec/arithmetic.hpp"
 #include "plugins/tensor_exec/program.hpp"
+#include "plugins/tensor_exec/threads.hpp"
 
 namespace adze::exec {
 
@@ -157,17 +158,5 @@ Shape in_memory_order(const Shape& shape, Layout layout);
 /// In elements, by ONNX axis.
 Shape memory_strides(const Shape& shape, Layout layout);
 bool layouts_coincide(const Shape& shape);
-
-/// Calls body(begin, end) for parts of [0, count) on up to `threads` threads; parts depend on
-/// nothing but count and threads.
-template <class Body>
-void parallel_for(int threads, std::int64_t count, const Body& body) {
-  if (threads <= 1 || count <= 1) return body(std::int64_t{0}, count);
-#pragma omp parallel for num_threads(threads) schedule(static, 1)
-  for (int part = 0; part < threads; ++part) {
-    const std::int64_t begin = count * part / threads, end = count * (part + 1) / threads;
-    if (begin < end) body(begin, end);
-  }
-}
 
 }  // namespace adze::exec

@@ -40,7 +40,9 @@ bool conv_takes_addend(const Program& program, const Node& node) {
   const Value& weights = program.values[node.inputs[1]];
   // Integers are rounded before they are added.
   if (weights.quantization || weights.shape.empty()) return false;
-  // oneDNN 2.6 adds the wrong channels in groups of several that its own kernels do not take.
+  // oneDNN 2.6 adds the wrong channels where its own kernels do not run: on CPUs without AVX2, and
+  // in groups of several.
+  if (widest_vectors() == Vectors::narrower) return false;
   const std::int64_t groups = node.integer("group", 1);
   return groups == 1 || groups == weights.shape.front();
 }

@@ -1,5 +1,6 @@
 #include "plugins/tensor_exec/operators/weighted.hpp"
 
+#include "plugins/tensor_exec/avx2.hpp"
 #include "plugins/tensor_exec/integer_convolution.hpp"
 
 namespace adze::exec {
@@ -86,15 +87,19 @@ Planned plan_weighted(const Site& site, const WeightedLayer& layer) {
   }
   std::vector<float> weights = in_channel_order(layer, site.program.floats(layer.weights));
   for (float& weight : weights) weight *= layer.weight_factor;
-  const bool has_addend = site.addend != ADZE_NONE;
-  auto convolution = std::make_unique<DnnlConvolution>(
-      layer.geometry, DnnlConvolution::Type::floats, std::as_bytes(std::span(weights)),
-      bias_of(site, layer), site.clamp, has_addend);
+  const FloatConvolution problem{layer.geometry, std::move(weights), bias_of(site, layer),
+                                 site.clamp, site.addend != ADZE_NONE};
   planned.inputs = {{layer.input, {Storage::f32, in}}};
-  if (has_addend) planned.inputs.push_back({site.addend, {Storage::f32, out}});
+  if (problem.with_addend) planned.inputs.push_back({site.addend, {Storage::f32, out}});
   planned.outputs = {{site.output, {Storage::f32, out}}};
+  planned.kernel = make_avx2_convolution(problem);
+  if (planned.kernel) return planned;
+  auto convolution = std::make_unique<DnnlConvolution>(
+      problem.geometry, DnnlConvolution::Type::floats, std::as_bytes(std::span(problem.weights)),
+      problem.bias, problem.clamp, problem.with_addend);
   planned.scratch_bytes = convolution->scratch_bytes();
-  planned.kernel = std::make_unique<FloatConvolutionKernel>(std::move(convolution), has_addend);
+  planned.kernel =
+      std::make_unique<FloatConvolutionKernel>(std::move(convolution), problem.with_addend);
   return planned;
 }
 
