@@ -195,17 +195,38 @@ std::optional<std::map<std::string, DatabaseLayer>> Database::read(const fs::pat
   return std::nullopt;
 }
 
-const DatabaseLayer* Database::find(const std::string& node,
-                                    std::span<const double> sparsities) const {
+std::vector<double> Database::missing(const std::string& node,
+                                      std::span<const double> sparsities) const {
   const auto found = layers_.find(node);
-  if (found == layers_.end() ||
-      !std::ranges::equal(found->second.levels, sparsities, {}, &DatabaseLevel::sparsity))
-    return nullptr;
-  return &found->second;
+  std::vector<double> missing;
+  for (const double sparsity : sparsities)
+    if (found == layers_.end() ||
+        std::ranges::find(found->second.levels, sparsity, &DatabaseLevel::sparsity) ==
+            found->second.levels.end())
+      missing.push_back(sparsity);
+  return missing;
+}
+
+std::optional<DatabaseLayer> Database::find(const std::string& node,
+                                            std::span<const double> sparsities) const {
+  if (!missing(node, sparsities).empty()) return std::nullopt;
+  const auto found = layers_.find(node);
+  DatabaseLayer layer{.weights = found == layers_.end() ? 0 : found->second.weights, .levels = {}};
+  for (const double sparsity : sparsities)
+    layer.levels.push_back(
+        *std::ranges::find(found->second.levels, sparsity, &DatabaseLevel::sparsity));
+  return layer;
 }
 
 void Database::store(const std::string& node, DatabaseLayer layer) {
-  layers_[node] = std::move(layer);
+  DatabaseLayer& known = layers_[node];
+  known.weights = layer.weights;
+  for (const DatabaseLevel& level : layer.levels) {
+    std::erase_if(known.levels,
+                  [&](const DatabaseLevel& one) { return one.sparsity == level.sparsity; });
+    known.levels.push_back(level);
+  }
+  std::ranges::sort(known.levels, {}, &DatabaseLevel::sparsity);
   save();
 }
 

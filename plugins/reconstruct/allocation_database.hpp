@@ -40,9 +40,13 @@ class Database {
   /// damaged or of another format is not used, and written anew.
   Database(const std::vector<std::filesystem::path>& folders, std::string key);
 
-  /// NULL when the layer is not there with exactly these levels.
-  const DatabaseLayer* find(const std::string& node, std::span<const double> sparsities) const;
-  /// Adds a layer and saves all.
+  /// The levels of a layer that are not there.
+  std::vector<double> missing(const std::string& node, std::span<const double> sparsities) const;
+  /// A layer with these levels and no others, so that results do not depend on what else is there;
+  /// nullopt when one is missing.
+  std::optional<DatabaseLayer> find(const std::string& node,
+                                    std::span<const double> sparsities) const;
+  /// Adds levels to a layer and saves all.
   void store(const std::string& node, DatabaseLayer layer);
   /// In every folder, under a temporary name first: a run that is stopped leaves the layers before.
   /// A folder that cannot be written keeps nothing; see problem().

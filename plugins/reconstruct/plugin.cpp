@@ -3,15 +3,35 @@
 #include <adze/ext/calibration.h>
 
 #include <adze/adze.hpp>
+#include <algorithm>
 #include <string_view>
 #include <vector>
 
+#include "plugins/reconstruct/allocation_search.hpp"
 #include "plugins/reconstruct/reconstructor.hpp"
 
 namespace reconstruct {
 namespace {
 
-enum { kSparsity, kPattern, kMasks, kFast, kSequential, kDamping, kSamples, kPasses };
+enum {
+  kSparsity,
+  kPattern,
+  kMasks,
+  kFast,
+  kSequential,
+  kDamping,
+  kSamples,
+  kPasses,
+  kAllocation,
+  kBudget,
+  kSizeBytes,
+  kLatencyMs,
+  kLevels,
+  kDatabase
+};
+
+constexpr const char* kMethods[] = {"error", "uniform", "erk", "global", nullptr};
+constexpr const char* kBudgets[] = {"sparsity", "size", "latency", nullptr};
 
 constexpr adze_param kParams[] = {
     adze::f64(
@@ -45,12 +65,71 @@ constexpr adze_param kParams[] = {
     adze::i64("samples", "Use at most so many calibration samples; 0: all.", 0, 0, 1e9),
     adze::i64("passes",
               "Most passes over the samples with `sequential`; 0: as many as take a few minutes.",
-              0, 0, 1e6)};
+              0, 0, 1e6),
+    adze::text("allocation",
+               "How sparsity is shared out over the layers: error (the least sum of their errors, "
+               "searched once and kept in a database), uniform, erk (by their sizes), global (the "
+               "smallest weights of all layers). N:M leaves no choice.",
+               "error", kMethods),
+    adze::text("budget",
+               "What `sparsity` limits: the weights left (sparsity), or the size on the board or "
+               "the predicted latency that it would give if it were the same in every layer.",
+               "sparsity", kBudgets),
+    adze::f64("size_bytes",
+              "Instead of `sparsity`: weights and biases of the whole model as the board type "
+              "stores them; 0: not said.",
+              0, 0, 1e15),
+    adze::f64("latency_ms",
+              "Instead of `sparsity`: predicted latency of the whole model on the board type, "
+              "milliseconds; 0: not said.",
+              0, 0, 1e9),
+    adze::f64("levels", "Sparsities at which the error database knows each layer; empty: seven.", 0,
+              0, 0.999, ADZE_PARAM_LIST),
+    adze::text("database",
+               "Folder that keeps the error database too, besides the user's cache; empty: the "
+               "cache alone.",
+               "")};
+
+/// What the parameters ask of the allocation. Errors: adze::Error INVALID_ARGUMENT for two budgets.
+AllocationOptions allocation_of(adze_call* call, const Options& options) {
+  const auto number = [&](int index) { return call->arguments[index]->f64[0]; };
+  const auto is = [&](int index, const char* choice) {
+    return std::string_view(call->arguments[index]->text[0]) == choice;
+  };
+  AllocationOptions allocation;
+  allocation.method = is(kAllocation, "uniform")  ? Method::uniform
+                      : is(kAllocation, "erk")    ? Method::erk
+                      : is(kAllocation, "global") ? Method::global
+                                                  : Method::error;
+  allocation.unit = is(kBudget, "size")      ? BudgetUnit::bytes
+                    : is(kBudget, "latency") ? BudgetUnit::latency_ms
+                                             : BudgetUnit::weights;
+  const double size_bytes = number(kSizeBytes), latency_ms = number(kLatencyMs);
+  const int said = (number(kSparsity) != pruning::kNotSaid) + (size_bytes > 0) + (latency_ms > 0);
+  if (said > 1)
+    throw adze::Error(ADZE_INVALID_ARGUMENT,
+                      "`sparsity`, `size_bytes` and `latency_ms` are each a budget: give one of "
+                      "them (`budget` = \"latency\" lets a `sparsity` stand for the latency it "
+                      "would give)");
+  if ((size_bytes > 0 || latency_ms > 0) && !is(kBudget, "sparsity"))
+    throw adze::Error(ADZE_INVALID_ARGUMENT,
+                      "`budget` says what a `sparsity` limits; leave it out beside `size_bytes` or "
+                      "`latency_ms`");
+  if (size_bytes > 0) allocation.unit = BudgetUnit::bytes;
+  if (latency_ms > 0) allocation.unit = BudgetUnit::latency_ms;
+  allocation.budget = std::max(size_bytes, latency_ms);
+  const adze_property& levels = *call->arguments[kLevels];
+  allocation.levels.assign(levels.f64, levels.f64 + levels.count);
+  allocation.database = call->arguments[kDatabase]->text[0];
+  allocation.samples = options.samples;
+  allocation.layer = options.layer;
+  return allocation;
+}
 
 adze_status prune(void*, adze_call* call) noexcept {
   return adze::guard(call, [&] {
-    const Goal goal =
-        pruning::parse_goal(call->arguments[kSparsity]->f64[0], call->arguments[kPattern]->text[0]);
+    const std::string_view pattern = call->arguments[kPattern]->text[0];
+    const Goal goal = pruning::parse_goal(call->arguments[kSparsity]->f64[0], pattern);
     Options options;
     options.layer.search = call->arguments[kFast]->i64[0] != 0 ? Search::sweep : Search::admm;
     options.layer.damping = call->arguments[kDamping]->f64[0];
@@ -59,7 +138,12 @@ adze_status prune(void*, adze_call* call) noexcept {
     options.passes = call->arguments[kPasses]->i64[0];
     options.masks = call->arguments[kMasks]->text[0];
     const std::vector<Layer> layers = pruning::layers_of(*call->graph);
-    const std::vector<Goal> goals(layers.size(), goal);
+    const AllocationOptions allocation = allocation_of(call, options);
+    // Masks of the user have their sparsity already.
+    const std::vector<Goal> goals =
+        options.masks.empty()
+            ? choose_goals(call, layers, goal, pattern.starts_with(':'), allocation)
+            : std::vector<Goal>(layers.size(), goal);
     Reconstructor(call, layers, options).prune(goals);
   });
 }

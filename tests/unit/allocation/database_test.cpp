@@ -36,7 +36,7 @@ class PruningDatabase : public ::testing::Test {
 TEST_F(PruningDatabase, gives_back_every_bit_in_another_run) {
   Database({folder_}, key_).store("/layer1/Conv", layer());
   const Database again({folder_}, key_);
-  const DatabaseLayer* found = again.find("/layer1/Conv", levels_);
+  const std::optional<DatabaseLayer> found = again.find("/layer1/Conv", levels_);
   ASSERT_TRUE(found);
   EXPECT_EQ(found->weights, 1000);
   EXPECT_EQ(found->levels[0].error, 1.0 / 3);
@@ -51,8 +51,20 @@ TEST_F(PruningDatabase, another_key_or_other_levels_are_not_found) {
   EXPECT_FALSE(Database({folder_}, std::string(64, 'b')).find("a", levels_));
   const Database same({folder_}, key_);
   EXPECT_FALSE(same.find("b", levels_));
-  const std::vector<double> others[] = {{0.5}, {0.5, 0.8}, {0.5, 0.9, 0.95}};
+  const std::vector<double> others[] = {{0.8}, {0.5, 0.8}, {0.5, 0.9, 0.95}};
   for (const auto& other : others) EXPECT_FALSE(same.find("a", other));
+  EXPECT_EQ(same.missing("a", others[2]), (std::vector<double>{0.95}));
+  EXPECT_EQ(same.missing("b", levels_), levels_);
+}
+
+TEST_F(PruningDatabase, levels_add_up_and_only_those_asked_for_are_given) {
+  Database database({folder_}, key_);
+  database.store("a", layer());
+  database.store("a", {.weights = 1000, .levels = {{0.7, 0.2, 300}}});
+  const std::vector<double> three = {0.5, 0.7, 0.9};
+  ASSERT_TRUE(database.find("a", three));
+  EXPECT_EQ(database.find("a", three)->levels[1].kept, 300);
+  EXPECT_EQ(database.find("a", levels_)->levels.size(), 2u);
 }
 
 TEST_F(PruningDatabase, a_file_of_the_same_name_and_another_key_is_not_used) {
