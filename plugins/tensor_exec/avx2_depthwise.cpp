@@ -120,6 +120,7 @@ class DepthwiseKernel final : public Kernel {
     const std::int64_t reach = (g.kernel_width - 1) * g.dilation_width - g.pad_left;
     while (inner_end_ > inner_begin_ && (inner_end_ - 1) * g.stride_width + reach >= g.in_width)
       --inner_end_;
+    if (g.kernel_height != 3 || g.kernel_width != 3) inner_end_ = inner_begin_;
   }
 
   void run(const Run& run) const override {
@@ -159,41 +160,45 @@ class DepthwiseKernel final : public Kernel {
       return at < 0 || at >= g.in_height ? outside_.data()
                                          : image + at * g.in_width * g.in_channels;
     };
-    const bool fast = g.kernel_height == 3 && g.kernel_width == 3;
-    std::vector<const Source*> pixels(static_cast<std::size_t>(taps_));
+    const std::int64_t columns = g.out_width - (inner_end_ - inner_begin_);
+    auto** pixels = reinterpret_cast<const Source**>(
+        thread_scratch(static_cast<std::size_t>(columns * taps_) * sizeof(Source*)));
+    const Source** to = pixels;
     for (std::int64_t x = 0; x < g.out_width; ++x) {
-      if (fast && x == inner_begin_) x = inner_end_;
-      if (x == g.out_width) break;
-      for (std::int64_t tap = 0; tap < taps_; ++tap) {
-        const std::int64_t column =
-            x * g.stride_width - g.pad_left + tap % g.kernel_width * g.dilation_width;
-        pixels[static_cast<std::size_t>(tap)] =
-            column < 0 || column >= g.in_width
-                ? outside_.data()
-                : line(tap / g.kernel_width) + column * g.in_channels;
-      }
-      for (std::int64_t c = 0; c < g.out_channels; c += T::kLanes)
-        T::sum(AnyPixels{pixels.data(), c}, taps_, weights_of(c), output_.panel(c, run),
-               row * g.out_width + x);
+      if (x >= inner_begin_ && x < inner_end_) continue;
+      for (std::int64_t i = 0; i < g.kernel_height; ++i)
+        for (std::int64_t j = 0; j < g.kernel_width; ++j) {
+          const std::int64_t column = x * g.stride_width - g.pad_left + j * g.dilation_width;
+          *to++ = column < 0 || column >= g.in_width ? outside_.data()
+                                                     : line(i) + column * g.in_channels;
+        }
     }
-    if (fast && inner_begin_ < inner_end_) compute_inner(run, row, line(0), line(1), line(2));
+    const bool has_inner = inner_begin_ < inner_end_;
+    const std::int64_t first = (inner_begin_ * g.stride_width - g.pad_left) * g.in_channels;
+    InnerPixels inner{{}, g.dilation_width * g.in_channels};
+    for (std::int64_t i = 0; i < 3 && has_inner; ++i) inner.rows[i] = line(i) + first;
+    for (std::int64_t c = 0; c < g.out_channels; c += T::kLanes)
+      compute_channels(run, row * g.out_width, c, pixels, inner);
   }
 
-  ADZE_AVX2 void compute_inner(const Run& run, std::int64_t row, const Source* top,
-                               const Source* middle, const Source* bottom) const {
+  /// `pixels`: of the columns that are not inner ones.
+  ADZE_AVX2 void compute_channels(const Run& run, std::int64_t pixel, std::int64_t channel,
+                                  const Source* const* pixels, InnerPixels inner) const {
     const Geometry& g = geometry_;
-    const std::int64_t first = (inner_begin_ * g.stride_width - g.pad_left) * g.in_channels;
-    const std::int64_t step = g.dilation_width * g.in_channels;
-    const std::int64_t move = g.stride_width * g.in_channels;
-    for (std::int64_t c = 0; c < g.out_channels; c += T::kLanes) {
-      const Output output = output_.panel(c, run);
-      InnerPixels pixels{{top + first + c, middle + first + c, bottom + first + c}, step};
-      Element weights[16 * 10];  // a copy that no store can change
-      std::copy_n(weights_of(c), panel_size_, weights);
-      for (std::int64_t x = inner_begin_; x < inner_end_; ++x) {
-        T::sum(pixels, 9, weights, output, row * g.out_width + x);
-        for (const Source*& from : pixels.rows) from += move;
-      }
+    const Output output = output_.panel(channel, run);
+    for (std::int64_t x = 0; x < g.out_width; ++x) {
+      if (x == inner_begin_ && x < inner_end_) x = inner_end_;
+      if (x == g.out_width) break;
+      T::sum(AnyPixels{pixels, channel}, taps_, weights_of(channel), output, pixel + x);
+      pixels += taps_;
+    }
+    if (inner_begin_ == inner_end_) return;
+    Element weights[16 * 10];  // a copy that no store can change
+    std::copy_n(weights_of(channel), panel_size_, weights);
+    for (const Source*& from : inner.rows) from += channel;
+    for (std::int64_t x = inner_begin_; x < inner_end_; ++x) {
+      T::sum(inner, 9, weights, output, pixel + x);
+      for (const Source*& from : inner.rows) from += g.stride_width * g.in_channels;
     }
   }
 
@@ -202,7 +207,7 @@ class DepthwiseKernel final : public Kernel {
   AlignedBytes weights_;
   std::vector<Source> outside_;  ///< a row of the padding
   typename A::Output output_;
-  std::int64_t inner_begin_ = 0, inner_end_ = 0;  ///< columns whose taps are all inside
+  std::int64_t inner_begin_ = 0, inner_end_ = 0;  ///< 3x3: columns whose taps are all inside
 };
 
 }  // namespace

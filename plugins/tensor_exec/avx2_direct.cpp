@@ -65,7 +65,9 @@ class DirectKernel final : public Kernel {
     } else {
       auto* packed = reinterpret_cast<Element*>(
           thread_scratch(static_cast<std::size_t>(block_ * depth_ + kVector) * sizeof(Element)));
-      for (std::int64_t i = 0; i < count; ++i) pack_pixel(src, pixel + i, packed + i * depth_);
+      Cursor cursor(geometry_.out_height, geometry_.out_width, pixel);
+      for (std::int64_t i = 0; i < count; ++i, cursor.advance())
+        pack_pixel(src, cursor, packed + i * depth_);
       rows = packed;
     }
     typename A::Sum sums[kMaxBlock * kColumns];
@@ -76,18 +78,17 @@ class DirectKernel final : public Kernel {
     }
   }
 
-  ADZE_AVX2_INLINE void pack_pixel(const typename A::Source* src, std::int64_t pixel,
+  ADZE_AVX2_INLINE void pack_pixel(const typename A::Source* src, const Cursor& out,
                                    Element* dst) const {
     const Geometry& g = geometry_;
-    const std::int64_t out_y = pixel / g.out_width % g.out_height, out_x = pixel % g.out_width;
     const typename A::Source* const source_end = src + g.batch * g.in_pixels() * g.in_channels;
-    src += pixel / g.out_pixels() * g.in_pixels() * g.in_channels;
+    src += out.image * g.in_pixels() * g.in_channels;
     Element* const end = dst + depth_;
-    const std::int64_t left = out_x * g.stride_width - g.pad_left;
+    const std::int64_t left = out.x * g.stride_width - g.pad_left;
     // Neighbouring pixels are neighbours in memory.
     const bool together = g.dilation_width == 1 && left >= 0 && left + g.kernel_width <= g.in_width;
     for (std::int64_t row = 0; row < g.kernel_height; ++row) {
-      const std::int64_t y = out_y * g.stride_height - g.pad_top + row * g.dilation_height;
+      const std::int64_t y = out.y * g.stride_height - g.pad_top + row * g.dilation_height;
       if (y < 0 || y >= g.in_height) {
         dst = std::fill_n(dst, g.kernel_width * g.in_channels, Element{0});
         continue;

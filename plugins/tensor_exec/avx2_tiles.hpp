@@ -302,6 +302,24 @@ ADZE_AVX2_INLINE void widen(const typename A::Source* src, const typename A::Sou
   for (std::int64_t i = 0; i < count; i += kVector) A::widen_vector(src + i, zero, dst + i);
 }
 
+/// Walks over images of height x width places; no divisions on the way.
+struct Cursor {
+  std::int64_t height, width, image, y, x;
+  Cursor(std::int64_t high, std::int64_t wide, std::int64_t index)
+      : height(high),
+        width(wide),
+        image(index / (high * wide)),
+        y(index / wide % high),
+        x(index % wide) {}
+  void advance() {
+    if (++x < width) return;
+    x = 0;
+    if (++y < height) return;
+    y = 0;
+    ++image;
+  }
+};
+
 /// In how many parts the columns of a layer are cut so that all threads have work.
 inline std::int64_t column_parts(std::int64_t blocks, std::int64_t panels, int threads) {
   constexpr std::int64_t kChunksPerThread = 4, kMinPanels = 2;

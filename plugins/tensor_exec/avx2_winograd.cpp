@@ -176,8 +176,9 @@ class WinogradKernel final : public Kernel {
     auto* patches = reinterpret_cast<Element*>(scratch);
     auto* sums = reinterpret_cast<Sum*>(scratch + patch_bytes);
     const auto* src = reinterpret_cast<const Source*>(run.inputs[0]);
-    for (std::int64_t i = 0; i < count; ++i)
-      load_patch(src, first + i, patches + i * channels, block_ * channels);
+    Cursor cursor(tiles_high_, tiles_wide_, first);
+    for (std::int64_t i = 0; i < count; ++i, cursor.advance())
+      load_patch(src, cursor, patches + i * channels, block_ * channels);
     for (; panel < end; ++panel) {
       const Element* weights_of_panel = weights() + panel * panel_size();
       for (std::int64_t position = 0; position < kPositions; ++position)
@@ -185,17 +186,17 @@ class WinogradKernel final : public Kernel {
                  weights_of_panel + position * channels * kColumns, channels,
                  sums + position * block_ * kColumns);
       const auto output = output_.panel(panel * kColumns, run);
-      for (std::int64_t i = 0; i < count; ++i) store_pixels(sums + i * kColumns, first + i, output);
+      cursor = Cursor(tiles_high_, tiles_wide_, first);
+      for (std::int64_t i = 0; i < count; ++i, cursor.advance())
+        store_pixels(sums + i * kColumns, cursor, output);
     }
   }
 
-  ADZE_AVX2_INLINE void load_patch(const Source* src, std::int64_t tile, Element* dst,
+  ADZE_AVX2_INLINE void load_patch(const Source* src, const Cursor& tile, Element* dst,
                                    std::int64_t position_stride) const {
     const Geometry& g = geometry_;
-    const std::int64_t per_image = tiles_high_ * tiles_wide_;
-    const std::int64_t y = tile % per_image / tiles_wide_ * 2 - g.pad_top;
-    const std::int64_t x = tile % tiles_wide_ * 2 - g.pad_left;
-    src += tile / per_image * g.in_pixels() * g.in_channels;
+    const std::int64_t y = tile.y * 2 - g.pad_top, x = tile.x * 2 - g.pad_left;
+    src += tile.image * g.in_pixels() * g.in_channels;
     const Source* pixels[kPositions];
     for (std::int64_t i = 0; i < kPositions; ++i) {
       const std::int64_t row = y + i / 4, column = x + i % 4;
@@ -212,11 +213,10 @@ class WinogradKernel final : public Kernel {
   }
 
   template <class Output>
-  ADZE_AVX2_INLINE void store_pixels(const Sum* sums, std::int64_t tile,
+  ADZE_AVX2_INLINE void store_pixels(const Sum* sums, const Cursor& tile,
                                      const Output& output) const {
     const Geometry& g = geometry_;
-    const std::int64_t per_image = tiles_high_ * tiles_wide_;
-    const std::int64_t y = tile % per_image / tiles_wide_ * 2, x = tile % tiles_wide_ * 2;
+    const std::int64_t y = tile.y * 2, x = tile.x * 2;
     typename T::Sums halves[2][4];
     for (int side = 0; side < 2; ++side) {
       typename T::Sums m[kPositions];
@@ -225,7 +225,7 @@ class WinogradKernel final : public Kernel {
       transform_sums(m, halves[side]);
       for (int i = 0; i < 4; ++i) T::descale(halves[side][i]);
     }
-    const std::int64_t pixel = (tile / per_image * g.out_height + y) * g.out_width + x;
+    const std::int64_t pixel = (tile.image * g.out_height + y) * g.out_width + x;
     for (int i = 0; i < 4; ++i)
       if (y + i / 2 < g.out_height && x + i % 2 < g.out_width)
         output.row(pixel + i / 2 * g.out_width + i % 2, T::lanes(halves[0][i]),

@@ -38,6 +38,12 @@ void for_each_pixel(const Geometry& g, int threads, const Body& body) {
   });
 }
 
+/// Restricted: bytes could otherwise be anything, also the loop's limit.
+template <class T>
+void take_larger(const T* __restrict from, std::int64_t count, T* __restrict to) {
+  for (std::int64_t i = 0; i < count; ++i) to[i] = to[i] < from[i] ? from[i] : to[i];
+}
+
 template <class T>
 class MaxPoolKernel final : public Kernel {
  public:
@@ -52,8 +58,7 @@ class MaxPoolKernel final : public Kernel {
                      T* to = dst + pixel * g.out_channels;
                      std::fill(to, to + g.out_channels, lowest_);
                      for_each_tap(g, y, x, [&](std::int64_t offset) {
-                       for (std::int64_t c = 0; c < g.out_channels; ++c)
-                         to[c] = to[c] < from[offset + c] ? from[offset + c] : to[c];
+                       take_larger(from + offset, g.out_channels, to);
                      });
                    });
   }

@@ -118,7 +118,7 @@ using MakeIntegers = std::unique_ptr<Kernel> (*)(const IntegerConvolution&);
 void expect_the_bits_of_the_plain_path(Geometry (*geometry)(Random&), MakeIntegers make) {
   if (widest_vectors() == Vectors::narrower) GTEST_SKIP() << "the CPU has no AVX2";
   Random random(1);
-  for (int i = 0; i < 50; ++i) {
+  for (int i = 0; i < 25; ++i) {
     SCOPED_TRACE(i);
     const IntegerConvolution c = random_integers(random, geometry(random));
     std::vector<std::uint8_t> source;
@@ -205,7 +205,7 @@ std::vector<float> defined(const FloatConvolution& c, const std::vector<float>& 
 void expect_the_sums_of_the_definition(Geometry (*geometry)(Random&), MakeFloats make) {
   if (widest_vectors() == Vectors::narrower) GTEST_SKIP() << "the CPU has no AVX2";
   Random random(3);
-  for (int i = 0; i < 50; ++i) {
+  for (int i = 0; i < 25; ++i) {
     SCOPED_TRACE(i);
     FloatConvolution c;
     c.geometry = geometry(random);
