@@ -27,7 +27,7 @@ struct PlotAxis {
 /// Lines with a dot at each point. Each name stands at the end of its line while they are few (at
 /// most `kNamedCurves`); with more, only those that end highest are named and the others show
 /// theirs when pointed at.
-inline constexpr std::size_t kNamedCurves = 8;
+inline constexpr std::size_t kNamedCurves = 6;
 std::string line_plot(std::string_view title, std::span<const Curve> curves, const PlotAxis& x,
                       const PlotAxis& y);
 
