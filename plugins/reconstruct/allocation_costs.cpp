@@ -100,7 +100,7 @@ Costs Costs::of_latency(adze_call* call, std::span<const CostedLayer> layers) {
     adze::check(service.ask(call, questions.data() + at,
                             std::min(kMostQuestions, questions.size() - at), answers.data() + at));
   Costs costs;
-  costs.unit_ = "ms";
+  costs.unit_ = "ms (predicted)";
   costs.fixed_ = answers.front();
   for (auto first = answers.begin() + 1; first != answers.end(); first += kSteps + 2) {
     costs.fixed_ -= *first;

@@ -36,7 +36,7 @@ class Costs {
   double layer(std::size_t layer, double sparsity) const;
   double total(std::span<const double> sparsities) const;
   double fixed() const { return fixed_; }
-  const std::string& unit() const { return unit_; }  ///< "weights", "bytes", "ms"
+  const std::string& unit() const { return unit_; }  ///< "weights", "bytes", "ms (predicted)"
   std::size_t layer_count() const { return by_layer_.size(); }
 
  private:

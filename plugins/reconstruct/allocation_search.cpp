@@ -139,6 +139,11 @@ class Allocator {
 
   std::vector<double> by_error(const Costs& costs, double budget) {
     const std::vector<double> wanted = levels();
+    // Before a search that takes minutes: a layer may become as sparse as its last level.
+    const std::vector<double> sparsest(layers_.size(), wanted.empty() ? 0.0 : wanted.back()),
+        dense(layers_.size(), 0.0);
+    if (const double least = costs.total(sparsest); least > budget * (1 + 1e-12))
+      fail_unreachable(budget, least, costs.total(dense), costs.unit());
     Database database({options_.database, Database::default_folder()},
                       database_key(call_, search_options()));
     fill(database, wanted);
@@ -248,12 +253,13 @@ class Allocator {
     char text[160];
     std::snprintf(text, sizeof text, "allocation: %.6g %s of %.6g, ", costs.total(sparsities),
                   costs.unit().c_str(), budget);
-    const std::string line =
-        text + percent(weights > 0 ? zeros / weights : 0) + " of the weights, from " +
-        percent(goals[lowest].sparsity) + " (" + name_of(layers_[lowest]) + ") to " +
-        percent(goals[highest].sparsity) + " (" + name_of(layers_[highest]) + ")" +
-        (options_.unit == BudgetUnit::latency_ms ? "; latency is predicted by a hand-fitted model"
-                                                 : "");
+    const std::string line = text + percent(weights > 0 ? zeros / weights : 0) +
+                             " of the weights, from " + percent(goals[lowest].sparsity) + " (" +
+                             name_of(layers_[lowest]) + ") to " + percent(goals[highest].sparsity) +
+                             " (" + name_of(layers_[highest]) + ")" +
+                             (options_.unit == BudgetUnit::latency_ms
+                                  ? "; by a hand-fitted model, not verified on hardware"
+                                  : "");
     call_->host->log(call_, ADZE_LOG_INFO, line.c_str());
     if (highest == lowest && goals[lowest].sparsity == 0)
       call_->host->log(call_, ADZE_LOG_WARNING,
