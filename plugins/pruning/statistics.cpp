@@ -28,7 +28,7 @@ adze_stat_request request_of(const MomentsRequest& wanted) {
 /// Of the results, and of one product in single precision.
 double bytes_of(const MomentsRequest& wanted) {
   const auto size = static_cast<double>(wanted.layer->columns + 1);
-  return size * size * (8.0 * static_cast<double>(wanted.layer->groups) + 4) +
+  return (wanted.gram ? size * size * (8.0 * static_cast<double>(wanted.layer->groups) + 4) : 0) +
          12.0 * size * static_cast<double>(wanted.layer->rows) *
              static_cast<double>(wanted.answers.size());
 }
@@ -47,22 +47,29 @@ RowMatrix dense_of(const adze_graph& graph, const Layer& layer) {
   return dense;
 }
 
-/// `stats`: the Gram matrix, then a cross moment an answer.
+std::size_t count_of(const MomentsRequest& wanted) {
+  return (wanted.gram ? 1 : 0) + wanted.answers.size();
+}
+
+/// `stats`: the Gram matrix if it is wanted, then a cross moment an answer.
 Moments moments_of(const adze_graph& graph, const MomentsRequest& wanted,
                    std::span<const adze_stat* const> stats) {
   const Layer& layer = *wanted.layer;
   const Eigen::Index size = layer.columns + 1, rows = layer.group_rows();
-  const adze_tensor& gram = stats[0]->data;
-  if (gram.ndim != 3 || gram.shape[0] != layer.groups || gram.shape[1] != size)
-    throw adze::Error(ADZE_INTERNAL, "the host's Gram matrix does not have the layer's size");
+  if (wanted.gram) {
+    const adze_tensor& gram = stats[0]->data;
+    if (gram.ndim != 3 || gram.shape[0] != layer.groups || gram.shape[1] != size)
+      throw adze::Error(ADZE_INTERNAL, "the host's Gram matrix does not have the layer's size");
+  }
   const RowMatrix dense = dense_of(graph, layer);
   Moments moments;
   moments.terms = stats[0]->terms;
   for (std::int64_t group = 0; group < layer.groups; ++group) {
     RefitProblem problem;
     problem.has_bias = layer.bias != ADZE_NONE;
-    problem.gram =
-        Eigen::Map<const Eigen::MatrixXd>(elements_of(*stats[0]) + group * size * size, size, size);
+    if (wanted.gram)
+      problem.gram = Eigen::Map<const Eigen::MatrixXd>(elements_of(*stats[0]) + group * size * size,
+                                                       size, size);
     problem.dense = dense.middleRows(group * rows, rows);
     if (wanted.answers.empty()) {
       const OneBlasThread one;
@@ -70,12 +77,13 @@ Moments moments_of(const adze_graph& graph, const MomentsRequest& wanted,
     } else {
       problem.answers = RowMatrix::Zero(rows, size);
       for (std::size_t i = 0; i < wanted.answers.size(); ++i) {
-        const adze_tensor& cross = stats[1 + i]->data;
+        const adze_stat& stat = *stats[(wanted.gram ? 1 : 0) + i];
+        const adze_tensor& cross = stat.data;
         if (cross.ndim != 2 || cross.shape[0] != layer.rows || cross.shape[1] != size)
           throw adze::Error(ADZE_INTERNAL, "the host's cross moments do not have the layer's size");
-        problem.answers += wanted.answers[i].factor / layer.output_factor *
-                           Eigen::Map<const RowMatrix>(
-                               elements_of(*stats[1 + i]) + group * rows * size, rows, size);
+        problem.answers +=
+            wanted.answers[i].factor / layer.output_factor *
+            Eigen::Map<const RowMatrix>(elements_of(stat) + group * rows * size, rows, size);
       }
     }
     moments.groups.push_back(std::move(problem));
@@ -108,11 +116,11 @@ std::vector<Moments> collect_moments(adze_call* call, std::span<const MomentsReq
     for (; end < requests.size(); ++end) {
       bytes += bytes_of(requests[end]);
       if (end > begin && bytes > kMaxPassBytes) break;
-      asked.push_back(request_of(requests[end]));
+      const adze_stat_request gram = request_of(requests[end]);
+      if (requests[end].gram) asked.push_back(gram);
       for (const Answer& answer : requests[end].answers) {
-        adze_stat_request cross = asked.back();
+        adze_stat_request cross = gram;
         cross.kind = ADZE_STAT_CROSS;
-        cross.state = requests[end].state;
         cross.value = answer.value;
         cross.value_state = answer.state;
         asked.push_back(cross);
@@ -121,7 +129,7 @@ std::vector<Moments> collect_moments(adze_call* call, std::span<const MomentsReq
     std::vector<const adze_stat*> stats(asked.size());
     adze::check(calibration.collect(call, asked.data(), asked.size(), stats.data()));
     for (std::size_t at = 0; begin < end; ++begin) {
-      const std::size_t count = 1 + requests[begin].answers.size();
+      const std::size_t count = count_of(requests[begin]);
       found.push_back(moments_of(*call->graph, requests[begin],
                                  std::span<const adze_stat* const>(stats).subspan(at, count)));
       for (std::size_t i = at; i < at + count; ++i) calibration.release(call, stats[i]);

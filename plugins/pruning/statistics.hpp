@@ -25,6 +25,7 @@ struct MomentsRequest {
   /// Their sum is what the layer should answer; empty: what its weights as shown answer.
   std::vector<Answer> answers;
   std::uint64_t first = 0, count = 0;  ///< samples; count 0: to the end
+  bool gram = true;                    ///< false: only `answers`, which there must be
 };
 
 struct Moments {

@@ -42,6 +42,17 @@ BlockOutput block_output_of(const adze_graph& graph, std::uint32_t node) {
   return {add.outputs[0], skip};
 }
 
+std::uint32_t activation_of(const adze_graph& graph, std::uint32_t value) {
+  constexpr std::string_view kRising[] = {"Relu", "Clip", "LeakyRelu", "Sigmoid", "Tanh"};
+  const adze_value& before = *graph.values[value];
+  if (before.consumer_count != 1 || (before.flags & ADZE_VALUE_OUTPUT)) return ADZE_NONE;
+  const adze_node& node = *graph.nodes[before.consumers[0]];
+  const bool is_known =
+      !*node.domain && node.inputs[0] == value &&
+      std::find(std::begin(kRising), std::end(kRising), node.op) != std::end(kRising);
+  return is_known ? node.outputs[0] : ADZE_NONE;
+}
+
 std::vector<std::vector<std::size_t>> passes_of(const adze_graph& graph,
                                                 std::span<const pruning::Layer> layers,
                                                 std::size_t most) {

@@ -19,6 +19,10 @@ struct BlockOutput {
 
 BlockOutput block_output_of(const adze_graph& graph, std::uint32_t node);
 
+/// The value that a rising function of slope at most 1 (Relu, Clip, ...) makes of each element of
+/// `value`, when nothing else reads that; ADZE_NONE otherwise.
+std::uint32_t activation_of(const adze_graph& graph, std::uint32_t value);
+
 /// Layers in passes over the samples: those of one pass do not read what another of them computes.
 /// When there are more than `most` passes, neighbours are joined, of which the later layers then
 /// see less of what the earlier ones have lost. Indices into `layers`.

@@ -14,7 +14,9 @@ namespace reconstruct {
 namespace {
 
 /// What passes over the samples may take together: a few minutes on two cores.
-constexpr double kPassOperations = 2e13;
+constexpr double kPassOperations = 4e12;
+constexpr std::size_t kFewestPasses = 2;
+constexpr double kMostRefinements = 8;
 /// What the Gram matrix of one layer may take. Layers with many output positions reach it on a part
 /// of the samples, which then is more than enough for them.
 constexpr double kGramOperations = 4e11;
@@ -64,13 +66,18 @@ Reconstructor::Reconstructor(adze_call* call, std::vector<Layer> layers, const O
 
 void Reconstructor::prune(const std::vector<Goal>& goals) {
   std::size_t most = 1;
+  double affordable = 0;
   if (options_.sequential && options_.passes > 0) {
+    affordable = static_cast<double>(options_.passes);
     most = static_cast<std::size_t>(options_.passes);
   } else if (options_.sequential) {
-    const double of_a_pass = 2 * std::max(model_operations_, 1.0) * static_cast<double>(samples_);
-    most = static_cast<std::size_t>(std::clamp(kPassOperations / of_a_pass, 1.0, 1e6));
+    affordable =
+        kPassOperations / (2 * std::max(model_operations_, 1.0) * static_cast<double>(samples_));
+    most = std::max(static_cast<std::size_t>(std::min(affordable, 1e6)), kFewestPasses);
   }
   const auto passes = passes_of(*call_->graph, layers_, most);
+  refinements_ = static_cast<int>(
+      std::clamp((affordable / static_cast<double>(passes.size()) - 2) / 2, 0.0, kMostRefinements));
   for (const auto& pass : passes) work_ += pass_work(pass);
   for (std::size_t i = 0; i < layers_.size(); ++i) work_ += layer_work(layers_[i], goals[i]);
 
@@ -81,18 +88,22 @@ void Reconstructor::prune(const std::vector<Goal>& goals) {
     double bytes = 0;
     const auto flush = [&] {
       std::vector<Evidence> evidence = collect(part);
-      advance(pass_work(pass) * static_cast<double>(part.size()) / static_cast<double>(pass.size()),
-              "calibrated");
+      std::vector<Refinable> pruned;
       for (std::size_t i = 0; i < part.size(); ++i) {
         const std::size_t index = part[i];
         const std::string name = name_of(layers_[index]);
         try {
-          prune_one(index, std::move(evidence[i]), goals[index]);
+          pruned.push_back(prune_one(index, std::move(evidence[i]), goals[index]));
         } catch (const adze::Error& error) {
           throw adze::Error(error.code, "node '" + name + "': " + error.what());
         }
         advance(layer_work(layers_[index], goals[index]), name);
       }
+      if (refinements_ > 0)
+        refine(
+            call_, pruned, refinements_, [&](const Refinable& layer) { write(layer); }, threads_);
+      advance(pass_work(pass) * static_cast<double>(part.size()) / static_cast<double>(pass.size()),
+              "calibrated");
       part.clear();
       bytes = 0;
     };
@@ -165,15 +176,15 @@ std::vector<Evidence> Reconstructor::collect(const std::vector<std::size_t>& pas
   return evidence;
 }
 
-void Reconstructor::prune_one(std::size_t index, Evidence evidence, const Goal& goal) {
+Refinable Reconstructor::prune_one(std::size_t index, Evidence evidence, const Goal& goal) {
   const Layer& layer = layers_[index];
   if (call_->graph->values[layer.weight]->consumer_count > 1) {
     log(ADZE_LOG_WARNING, "node '" + name_of(layer) +
                               "' shares its weight with another node: pruned by magnitude alone");
     prune_by_magnitude(index, goal);
-    return;
+    return {&layer, {}, {}, {}, 0, 0};
   }
-  const std::vector<RefitProblem> all = all_of(evidence);
+  std::vector<RefitProblem> all = all_of(evidence);
   PrunedLayer pruned = prune_layer(layer, all, goal, earlier_of(layer), user_mask_of(layer),
                                    options_.layer, threads_);
   const Corrected corrected = correct(evidence, all, pruned.keep, options_.layer.damping, threads_);
@@ -182,7 +193,12 @@ void Reconstructor::prune_one(std::size_t index, Evidence evidence, const Goal& 
                           " factorizations, relative error " + std::to_string(pruned.error) +
                           ", correction " + reconstruct::name_of(corrected.correction) + " " +
                           std::to_string(corrected.damping));
-  write(layer, corrected.weights, std::move(pruned.keep));
+  const Split split = split_of(layer);
+  Refinable done{&layer,       std::move(all), std::move(pruned.keep), corrected.weights,
+                 split.fitted, split.held_out};
+  write(done);
+  if (refinements_ == 0) done.problems.clear();
+  return done;
 }
 
 void Reconstructor::prune_by_magnitude(std::size_t index, const Goal& goal) {
@@ -208,14 +224,15 @@ std::vector<std::uint8_t> Reconstructor::user_mask_of(const Layer& layer) const 
       .value_or(std::vector<std::uint8_t>());
 }
 
-void Reconstructor::write(const Layer& layer, const RowMatrix& weights,
-                          std::vector<std::uint8_t> keep) {
+void Reconstructor::write(const Refinable& pruned) {
+  const Layer& layer = *pruned.layer;
+  const RowMatrix& weights = pruned.weights;
   std::vector<float> contents(static_cast<std::size_t>(layer.count()));
   std::vector<std::uint8_t> mask(contents.size());
   for (std::int64_t row = 0; row < layer.rows; ++row)
     for (std::int64_t column = 0; column < layer.columns; ++column) {
       const std::size_t place = layer.index(row, column);
-      mask[place] = keep[static_cast<std::size_t>(row * layer.columns + column)];
+      mask[place] = pruned.keep[static_cast<std::size_t>(row * layer.columns + column)];
       contents[place] = mask[place] ? static_cast<float>(weights(row, column)) : 0.0f;
     }
   set_constant(layer.weight, contents);
@@ -242,7 +259,9 @@ void Reconstructor::log(int level, const std::string& text) const {
 }
 
 double Reconstructor::pass_work(const std::vector<std::size_t>& pass) const {
-  double work = (options_.sequential ? 2 : 1) * model_operations_ * static_cast<double>(samples_);
+  // Most layers are refined in about three steps.
+  const double runs = (options_.sequential ? 2.0 : 1.0) * (1 + 1.5 * std::min(refinements_, 3));
+  double work = runs * model_operations_ * static_cast<double>(samples_);
   for (const std::size_t index : pass) {
     const Split split = split_of(layers_[index]);
     const auto inputs = static_cast<double>(layers_[index].columns);

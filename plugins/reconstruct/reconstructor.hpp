@@ -10,6 +10,7 @@
 
 #include "plugins/reconstruct/correction.hpp"
 #include "plugins/reconstruct/prune_layer.hpp"
+#include "plugins/reconstruct/refinement.hpp"
 
 namespace reconstruct {
 
@@ -37,11 +38,11 @@ class Reconstructor {
   void count_samples(const Layer& layer, const Evidence& evidence);
   void warn_of_few_samples() const;
   std::vector<Evidence> collect(const std::vector<std::size_t>& pass);
-  void prune_one(std::size_t index, Evidence evidence, const Goal& goal);
+  Refinable prune_one(std::size_t index, Evidence evidence, const Goal& goal);
   void prune_by_magnitude(std::size_t index, const Goal& goal);
   std::span<const std::uint8_t> earlier_of(const Layer& layer) const;
   std::vector<std::uint8_t> user_mask_of(const Layer& layer) const;
-  void write(const Layer& layer, const RowMatrix& weights, std::vector<std::uint8_t> keep);
+  void write(const Refinable& layer);
   void set_constant(std::uint32_t value, const std::vector<float>& contents);
   std::string name_of(const Layer& layer) const;
   void log(int level, const std::string& text) const;
@@ -56,6 +57,7 @@ class Reconstructor {
   ForEach threads_;
   std::uint64_t samples_ = 0;
   std::uint64_t useful_samples_ = 0;  ///< that all layers seen so far would need
+  int refinements_ = 0;               ///< steps that a layer may take
   std::string neediest_;              ///< the layer that needs most
   double model_operations_ = 0;       ///< of one sample, in layers with weights
   double work_ = 0, done_ = 0;        ///< in operations

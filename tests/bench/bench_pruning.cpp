@@ -155,7 +155,7 @@ double operations_of(const Shape& shape, const PrunedLayer& pruned) {
   const auto size = static_cast<double>(shape.channels * shape.positions);
   double refit = 0;
   for (std::int64_t row = 0; row < shape.rows; ++row) {
-    const auto first = pruned.keep.begin() + static_cast<std::ptrdiff_t>(row * size);
+    const auto first = pruned.keep.begin() + row * shape.channels * shape.positions;
     const auto kept = static_cast<double>(
         std::count(first, first + static_cast<std::ptrdiff_t>(size), std::uint8_t{1}));
     refit += kept * kept * kept / 3;
