@@ -1,5 +1,6 @@
 #include "host/pipeline/optimize.hpp"
 
+#include <adze/ext/draft/structure.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <numeric>
+#include <string_view>
 
 #include "host/abi/backend.hpp"
 #include "host/base/error.hpp"
@@ -40,6 +42,12 @@ std::optional<double> share_of_equal(const std::vector<std::int64_t>& a,
   if (a.empty() || a.size() != b.size()) return std::nullopt;
   return std::inner_product(a.begin(), a.end(), b.begin(), 0.0, std::plus<>(), std::equal_to<>()) /
          static_cast<double>(a.size());
+}
+
+bool needs_structure(const Component& component) {
+  for (const char* const* id = component.component->needs; id && *id; ++id)
+    if (std::string_view(*id) == ADZE_STRUCTURE) return true;
+  return false;
 }
 
 class Optimizer {
@@ -146,7 +154,7 @@ class Optimizer {
     timed(use, [&] {
       try {
         Targets chosen = choose_targets(graph_, stage.component.kind(), stage.spec->include,
-                                        stage.spec->exclude);
+                                        stage.spec->exclude, needs_structure(stage.component));
         targets = std::move(chosen.nodes);
         done.excluded = std::move(chosen.excluded);
         apply(stage, targets, use);

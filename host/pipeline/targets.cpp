@@ -94,7 +94,7 @@ void drop_half_shared(const Graph& graph, Targets& targets) {
 
 Targets choose_targets(const Graph& graph, ComponentKind kind,
                        const std::vector<std::string>& include,
-                       const std::vector<std::string>& exclude) {
+                       const std::vector<std::string>& exclude, bool by_channels) {
   check_patterns(graph, include, "include");
   check_patterns(graph, exclude, "exclude");
   const bool prunes = kind == ComponentKind::pruner;
@@ -109,7 +109,7 @@ Targets choose_targets(const Graph& graph, ComponentKind kind,
     if (matches(node.name, exclude)) return "excluded by the stage";
     if (matches(node.name, include)) return "";
     if (!include.empty()) return "not in the stage's include list";
-    if (!prunes) return "";
+    if (!prunes || by_channels) return "";
     if (is_depthwise(graph, node)) return "depthwise convolution";
     if (node.op == "Conv" && first[n]) return "first convolution";
     if (last[n]) return "last layer";

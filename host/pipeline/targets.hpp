@@ -23,12 +23,15 @@ struct Targets {
 /// Quantizers: every node. Pruners: every Conv, Gemm and MatMul with a constant weight, but, unless
 /// `include` names them, not depthwise convolutions (few weights, and the refit has little to work
 /// with), the first convolutions (no other between them and a model input) and the last layers (no
-/// other between them and a model output). `include` and `exclude` are node names or globs (*, ?,
+/// other between them and a model output). None of these is spared with `by_channels`, for pruners
+/// that need adze.structure/1: where whole channels leave, a layer gets smaller, not sparse, and
+/// the channels of inputs and outputs stay anyway. `include` and `exclude` are node names or globs
+/// (*, ?,
 /// [...]); with an `include` only what it matches is a target; `exclude` wins.
 /// Errors: INVALID_ARGUMENT when a name or glob matches no node (with the nearest name), or when
 /// nothing is left.
 Targets choose_targets(const Graph& graph, ComponentKind kind,
                        const std::vector<std::string>& include,
-                       const std::vector<std::string>& exclude);
+                       const std::vector<std::string>& exclude, bool by_channels = false);
 
 }  // namespace adze::host

@@ -75,6 +75,13 @@ TEST(Targets, of_a_pruner_leave_out_depthwise_convolutions) {
       13);
 }
 
+TEST(Targets, of_a_pruner_of_channels_are_all_layers) {
+  const Graph graph = fixture("fmnist_mobilenet.onnx");
+  const Targets targets = choose_targets(graph, ComponentKind::pruner, {}, {}, true);
+  EXPECT_EQ(names(graph, targets), layers(graph));
+  EXPECT_TRUE(targets.excluded.empty());
+}
+
 TEST(Targets, include_overrides_the_rules_and_exclude_wins) {
   const Graph graph = fixture("fmnist_resnet10.onnx");
   const std::vector<std::string> all = layers(graph);
