@@ -5,6 +5,7 @@
 
 #include "host/abi/backend.hpp"
 #include "host/cli/command.hpp"
+#include "host/cli/pattern_check.hpp"
 #include "host/cli/profile.hpp"
 #include "host/cli/pruning.hpp"
 #include "host/graph/statistics.hpp"
@@ -145,7 +146,16 @@ void add_inspect(CLI::App& app, Context& context) {
       ->capture_default_str()
       ->check(CLI::Range(1, 1000000))
       ->needs(prunable);
-  command->callback([options, profile, pruning, &context] {
+  const auto pattern = std::make_shared<std::string>();
+  command
+      ->add_option(
+          "--pattern", *pattern,
+          "Check the zeros of each layer instead: N:M along input channels (4:16), blocks "
+          "(1x4, 4x1), or 'recorded' for what the file says; exit code 1 when one breaks it")
+      ->excludes(wanted)
+      ->excludes(prunable);
+  command->callback([options, profile, pruning, pattern, &context] {
+    if (!pattern->empty()) return check_model_pattern(options->model, *pattern, context);
     if (pruning->wanted) {
       pruning->model = options->model;
       if (options->board_types.size() > 1)

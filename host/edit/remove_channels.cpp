@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <set>
 #include <span>
 #include <utility>
@@ -9,6 +10,7 @@
 #include "host/base/error.hpp"
 #include "host/graph/edit_graph.hpp"
 #include "host/graph/evaluate_node.hpp"
+#include "host/graph/pattern.hpp"
 
 namespace adze::host {
 namespace {
@@ -49,25 +51,6 @@ void erase_indices(std::vector<T>& elements, const std::set<std::uint32_t>& remo
   std::erase_if(elements, [&](const T&) { return removed.contains(index++); });
 }
 
-/// Whether at most N of each M consecutive indices of axis 1 are kept; true for other patterns.
-bool holds_pattern(const Value& value) {
-  const std::size_t colon = value.pattern.find(':');
-  const Shape& shape = value.constant->shape();
-  if (colon == std::string::npos || colon == 0 || shape.size() < 2) return true;
-  const std::int64_t most = std::stoll(value.pattern),
-                     width = std::stoll(value.pattern.substr(colon + 1));
-  const std::int64_t positions = element_count({shape.begin() + 2, shape.end()});
-  for (std::int64_t row = 0; row < shape[0]; ++row)
-    for (std::int64_t position = 0; position < positions; ++position)
-      for (std::int64_t first = 0; first < shape[1]; first += width) {
-        std::int64_t kept = 0;
-        for (std::int64_t i = first; i < std::min(first + width, shape[1]); ++i)
-          kept += value.keep[static_cast<std::size_t>((row * shape[1] + i) * positions + position)];
-        if (kept > most) return false;
-      }
-  return true;
-}
-
 void cut(Value& value, std::uint32_t axis, const std::set<std::uint32_t>& removed) {
   if (!value.keep.empty()) {
     const Shape& shape = value.constant->shape();
@@ -79,11 +62,22 @@ void cut(Value& value, std::uint32_t axis, const std::set<std::uint32_t>& remove
   }
   if (value.constant) value.constant = without(*value.constant, axis, removed);
   (*value.shape)[axis] -= static_cast<std::int64_t>(removed.size());
-  // What was 4 of 16 may stand closer together now.
-  if (axis == 1 && !value.keep.empty() && !holds_pattern(value)) value.pattern = "unstructured";
   if (value.quant && value.quant->axis == static_cast<std::int32_t>(axis)) {
     erase_indices(value.quant->scale, removed);
     erase_indices(value.quant->zero_point, removed);
+  }
+}
+
+/// What was 4 of 16 may stand closer together now.
+void give_up_broken_patterns(Graph& graph, const Removed& removed) {
+  for (const auto& [axis, indices] : removed) {
+    Value& value = graph.values[axis.first];
+    const std::optional<Pattern> pattern = parse_pattern(value.pattern);
+    if (!pattern || value.keep.empty()) continue;
+    for (const std::uint32_t reader : value.consumers) {
+      const auto check = check_pattern(graph, graph.nodes[reader], *pattern, value.keep);
+      if (check && check->violated) value.pattern = "unstructured";
+    }
   }
 }
 
@@ -135,6 +129,7 @@ void remove_channels(Graph& graph, const ChannelGroups& groups,
         by_axis[{place.value, place.axis}].insert(place.index);
   const Graph before = graph;
   for (const auto& [axis, indices] : by_axis) cut(graph.values[axis.first], axis.second, indices);
+  give_up_broken_patterns(graph, by_axis);
   set_groups(graph, by_axis, before);
   spell_sizes(graph, groups.sizes, by_axis);
 }

@@ -62,7 +62,7 @@ class Follower {
       const MatrixXd before = lost_(Eigen::all, columns);
       cost = (weight * block + 2 * before).cwiseProduct(weight).sum();
     }
-    return signal_ > 0 ? std::max(cost, 0.0) / signal_ : 0;
+    return signal_ > 0 ? cost / signal_ : 0;
   }
 
   void remove(std::uint32_t channel) {

@@ -30,7 +30,7 @@ struct Reader {
 struct Removal {
   std::vector<std::uint32_t> order;  ///< channels as they leave; those that never do are missing
   /// By number of channels that left: the readers' error in relation to the variance of what they
-  /// answer, summed over them. Never falls.
+  /// answer, summed over them. Falls only where one is not refitted and two errors cancel.
   std::vector<double> error;
   /// By level, then reader: what refitted weights are after that many channels left. Empty for a
   /// reader that is not refitted.

@@ -29,9 +29,9 @@ def run(*arguments):
     return subprocess.run([adze, "--json", *arguments], capture_output=True, text=True, timeout=250)
 
 
-def check(name, *arguments):
+def check(name, *arguments, code=0):
     done = run(*arguments)
-    assert done.returncode == 0, f"{name}: exit code {done.returncode}: {done.stderr}"
+    assert done.returncode == code, f"{name}: exit code {done.returncode}: {done.stderr}"
     document = json.loads(done.stdout)
     jsonschema.validate(document, schema(name))
     print(f"{name}: ok")
@@ -43,6 +43,8 @@ assert inspected["macs"] > 1e6 and inspected["parameters"] > 5e4
 profiled = check("inspect_profile", "inspect", model, "--profile", "--runs", "3", "--batch", "4")
 assert sum(step["macs"] for step in profiled["steps"]) == 4 * inspected["macs"]
 assert {name for step in profiled["steps"] for name in step["nodes"]} == {node["name"] for node in inspected["nodes"]}
+dense = check("inspect_pattern", "inspect", model, "--pattern", "4:16", code=1)
+assert {layer["verdict"] for layer in dense["layers"]} == {"dense"}, dense
 estimated = check("estimate", "estimate", model, "--what-if", "sparsity=0.7")
 assert abs(sum(layer["latency_ms"] for layer in estimated["layers"]) - estimated["latency_ms"]) < 1e-6
 steps = check("estimate", "estimate", model, "--what-if", "sparsity=0.5..0.9:0.1")["what_if_steps"]
