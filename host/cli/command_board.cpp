@@ -8,6 +8,7 @@
 
 #include "hil/session/board_runner.hpp"
 #include "host/base/file.hpp"
+#include "host/cli/board_fit.hpp"
 #include "host/cli/board_link.hpp"
 #include "host/pipeline/board_type.hpp"
 
@@ -186,8 +187,9 @@ CLI::App* add(CLI::App* group, const char* name, const char* description,
 }  // namespace
 
 void add_board(CLI::App& app, Context& context) {
-  auto* group = app.add_subcommand("board", "Boards: list, info, flash, bench, sim");
+  auto* group = app.add_subcommand("board", "Boards: list, info, flash, bench, sim, fit");
   group->require_subcommand(1);
+  add_board_fit(*group, context);
   const auto options = std::make_shared<BoardOptions>();
   group->add_subcommand("list", "Boards that can be reached now")->callback([&context] {
     list_boards(context);

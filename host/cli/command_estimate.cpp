@@ -124,8 +124,8 @@ void estimate_model(const EstimateOptions& options, Context& context) {
   std::string text =
       table.str() +
       fmt::format(
-          "\npredicted on {}: {:.4g} ms, between {:.4g} and {:.4g} (a hand-fitted model, "
-          "not verified on hardware); pruning can touch {:.1f} % of it\n",
+          "\npredicted on {}: {:.4g} ms, between {:.4g} and {:.4g} (not verified on hardware); "
+          "pruning can touch {:.1f} % of it\n",
           options.board_type, total, total / estimate.factor, total * estimate.factor,
           gain.touchable_share * 100);
   if (!options.sparsities.empty()) add_steps(estimate, document, text);

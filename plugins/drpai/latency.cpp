@@ -1,6 +1,9 @@
 #include "plugins/drpai/latency.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <set>
+#include <utility>
 
 namespace adze::drpai {
 namespace {
@@ -8,6 +11,25 @@ namespace {
 using exec::Facts;
 using exec::Node;
 using exec::Program;
+using exec::Shape;
+
+constexpr std::array<const char*, kTerms> kCosts = {"cost.ai_mac.start_ms",
+                                                    "cost.ai_mac.ms_per_gmac",
+                                                    "cost.ai_mac.ms_per_million_elements",
+                                                    "cost.ai_mac.ms_per_million_weights",
+                                                    "cost.ai_mac.ms_per_million_depthwise_elements",
+                                                    "cost.drp.ms_per_node",
+                                                    "cost.drp.ms_per_million_elements",
+                                                    "cost.drp.ms_per_million_norm_elements",
+                                                    "cost.cpu.start_ms",
+                                                    "cost.cpu.ms_per_gmac",
+                                                    "cost.cpu.ms_per_depthwise_gmac",
+                                                    "cost.cpu.ms_per_million_conv_elements",
+                                                    "cost.cpu.ms_per_million_broadcast_elements",
+                                                    "cost.cpu.ms_per_split_piece",
+                                                    "cost.cpu.ms_per_concat_piece",
+                                                    "cost.hand_over.ms_each",
+                                                    "cost.hand_over.ms_per_million_elements"};
 
 double figure(const Facts& facts, const char* name) {
   const double value = facts.number(name, -1);
@@ -21,109 +43,224 @@ double elements(const exec::Value& value) {
   return static_cast<double>(exec::element_count(value.shape));
 }
 
-double share_of_zeros(const adze_value& value) {
-  const std::span<const float> weights = f32(value.constant);
+bool is_one_of(const Node& node, std::initializer_list<const char*> ops) {
+  return std::any_of(ops.begin(), ops.end(), [&](const char* op) { return node.op == op; });
+}
+
+double rounded_up(double value, double multiple) { return std::ceil(value / multiple) * multiple; }
+
+/// All sizes of the weights of a product but the output channels.
+double depth_of(const Node& node, const Shape& weights) {
+  const std::size_t rank = weights.size();
+  if (rank < 2) return 1;
+  if (node.op == "Gemm" && node.integer("transB", 0) != 0) return static_cast<double>(weights[1]);
+  return static_cast<double>(weights[rank - 2]);
+}
+
+}  // namespace
+
+void LatencyModel::read_figures(const Facts& facts) {
+  for (std::size_t term = 0; term < kTerms; ++term) figures_.ms[term] = figure(facts, kCosts[term]);
+  // Only the products follow the clock of the array; memory and the other units have their own.
+  if (facts.has("clock.ai_mhz"))
+    figures_.ms[static_cast<std::size_t>(Term::macs)] *=
+        figure(facts, "cost.fitted_at_mhz") / std::max(figure(facts, "clock.ai_mhz"), 1.0);
+  figures_.input_lanes = std::max(figure(facts, "compute.input_lanes"), 1.0);
+  figures_.output_lanes = std::max(figure(facts, "compute.output_lanes"), 1.0);
+  figures_.cpu_elements_per_ms = figure(facts, "cpu.stream_gb_per_s") * 1e6 /
+                                 std::max(figure(facts, "cpu.element_bytes"), 1.0);
+  figures_.sparse = facts.flag("sparse.supported", false);
+  if (!figures_.sparse) return;
+  figures_.sparse_floor = figure(facts, "sparse.floor");
+  figures_.sparse_weight_bytes = figure(facts, "sparse.bytes_per_kept_weight");
+}
+
+LatencyModel::LatencyModel(const adze_graph& graph, const Facts& facts) : graph_(graph) {
+  const Program program =
+      exec::make_program(graph, exec::Rounding::half_even, exec::Contents::small);
+  placed_ = place_nodes(program, facts);
+  read_figures(facts);
+  works_.resize(program.nodes.size());
+  const std::vector<std::uint32_t> producer = producers(program);
+  for (std::uint32_t i = 0; i < program.nodes.size(); ++i) {
+    if (placed_[i].view) continue;
+    const Node& node = program.nodes[i];
+    double in = 0, out = 0;
+    for (const std::uint32_t output : node.outputs)
+      if (output != ADZE_NONE) out += elements(program.values[output]);
+    for (const std::uint32_t input : node.inputs)
+      if (input != ADZE_NONE && !program.values[input].is_constant())
+        in += elements(program.values[input]);
+    works_[i].elements = in + out;
+    const bool layer = is_one_of(node, {"Conv", "ConvTranspose", "Gemm", "MatMul"});
+    if (node.domain.empty() && layer && node.inputs.size() > 1 && node.inputs[1] != ADZE_NONE)
+      add_convolution(program, i, in, out);
+    else
+      add_other(program, i, in, out, producer);
+  }
+  add_hand_overs(program, producer);
+  // The first node of each unit carries the start.
+  const auto first = [&](Unit unit, Term term) {
+    const auto found = std::find_if(placed_.begin(), placed_.end(), [&](const Placement& where) {
+      return where.unit == unit && !where.view;
+    });
+    if (found != placed_.end()) works_[static_cast<std::size_t>(found - placed_.begin())][term] = 1;
+  };
+  first(Unit::drpai, Term::start);
+  first(Unit::cpu, Term::cpu_start);
+}
+
+void LatencyModel::add_convolution(const Program& program, std::uint32_t index, double in,
+                                   double out) {
+  const Node& node = program.nodes[index];
+  Work& work = works_[index];
+  const exec::Value& weights = program.values[node.inputs[1]];
+  const Shape& shape = weights.shape;
+  if (weights.is_constant()) {
+    work.weights = elements(weights);
+    work.weight_value = node.inputs[1];
+  }
+  const bool transposed = node.op == "ConvTranspose";
+  if (!transposed && node.op != "Conv") {
+    const double macs = out * depth_of(node, shape) / 1e9;
+    if (placed_[index].unit == Unit::cpu) {
+      work[Term::cpu_macs] = macs;
+      work.copied = in + out + work.weights;
+      return;
+    }
+    // One row of a fully connected layer is bound by reading the weights.
+    const double rows = out / std::max(work.weights / depth_of(node, shape), 1.0);
+    if (rows > 1) work[Term::macs] = macs;
+    work[Term::weights] = work.weights / 1e6;
+    work.prunable = figures_.sparse && work.weights > 0;
+    return;
+  }
+  if (shape.size() < 3) return;
+  double taps = 1;
+  for (std::size_t axis = 2; axis < shape.size(); ++axis) taps *= static_cast<double>(shape[axis]);
+  const auto groups = static_cast<double>(node.integer("group", 1));
+  const auto outer = static_cast<double>(shape[0]), inner = static_cast<double>(shape[1]);
+  // Where the kernel is applied: outputs of Conv, inputs of ConvTranspose.
+  const double places = (transposed ? in : out) / std::max(outer, 1.0);
+  const bool depthwise = groups > 1 && inner == 1 && outer == groups;
+  if (placed_[index].unit == Unit::cpu) {
+    work[depthwise ? Term::cpu_depthwise_macs : Term::cpu_macs] =
+        places * outer * inner * taps / 1e9;
+    work[Term::cpu_conv_elements] = (in + out) / 1e6;
+  } else if (groups > 1) {
+    work[Term::depthwise_elements] = (in + out) / 1e6;
+  } else {
+    const double inputs = transposed ? outer : inner, outputs = transposed ? inner : outer;
+    work[Term::macs] = places * rounded_up(inputs, figures_.input_lanes) *
+                       rounded_up(outputs, figures_.output_lanes) * taps / 1e9;
+    work[Term::conv_elements] = (in + out) / 1e6;
+    work[Term::weights] = work.weights / 1e6;
+    work.prunable = figures_.sparse && work.weights > 0;
+  }
+}
+
+void LatencyModel::add_other(const Program& program, std::uint32_t index, double in, double out,
+                             const std::vector<std::uint32_t>& producer) {
+  const Node& node = program.nodes[index];
+  Work& work = works_[index];
+  std::vector<std::uint32_t> computed;
+  for (const std::uint32_t input : node.inputs)
+    if (input != ADZE_NONE && !program.values[input].is_constant()) computed.push_back(input);
+  if (node.op == "BatchNormalization" &&
+      (placed_[index].unit == Unit::drpai || placed_[index].hand_over_included)) {
+    work[Term::drp_nodes] = 1;
+    work[Term::norm_elements] = (in + out) / 1e6;
+    return;
+  }
+  if (placed_[index].unit == Unit::cpu) {
+    work.copied = in + out;
+    if (node.op == "Split") work[Term::split_pieces] = static_cast<double>(node.outputs.size());
+    if (node.op == "Concat") work[Term::concat_pieces] = static_cast<double>(computed.size());
+    if (computed.size() == 2 &&
+        program.values[computed[0]].shape != program.values[computed[1]].shape)
+      work[Term::broadcast_elements] = out / 1e6;
+    return;
+  }
+  // What the toolchain fuses into the operator before it, when both are in one subgraph.
+  const auto behind = [&](std::uint32_t input, std::initializer_list<const char*> ops) {
+    const std::uint32_t from = producer[input];
+    return from != ADZE_NONE &&
+           (placed_[from].subgraph == placed_[index].subgraph ||
+            placed_[from].hand_over_included) &&
+           is_one_of(program.nodes[from], ops);
+  };
+  if (is_one_of(node, {"Relu", "Clip", "LeakyRelu"}) && !computed.empty() &&
+      behind(computed[0], {"Conv", "ConvTranspose", "Add", "Sum", "Gemm", "BatchNormalization"}))
+    return;
+  if (is_one_of(node, {"Add", "Sum"}) &&
+      std::any_of(computed.begin(), computed.end(), [&](std::uint32_t input) {
+        return behind(input, {"Conv", "ConvTranspose", "LeakyRelu"});
+      }))
+    return;
+  work[Term::drp_nodes] = 1;
+  if (node.op != "Concat")  // parts are written where the whole will be
+    work[Term::drp_elements] = (in + out) / 1e6;
+}
+
+void LatencyModel::add_hand_overs(const Program& program,
+                                  const std::vector<std::uint32_t>& producer) {
+  std::set<std::pair<std::uint32_t, std::uint32_t>> entered;  // value, subgraph
+  std::vector<char> left(program.values.size(), 0);
+  for (std::uint32_t i = 0; i < program.nodes.size(); ++i) {
+    for (const std::uint32_t input : program.nodes[i].inputs) {
+      if (input == ADZE_NONE || producer[input] == ADZE_NONE) continue;
+      const std::uint32_t from = producer[input];
+      if (placed_[from].subgraph == placed_[i].subgraph || placed_[from].hand_over_included ||
+          placed_[i].hand_over_included)
+        continue;
+      const double size = elements(program.values[input]) / 1e6;
+      const auto charge = [&](std::uint32_t node) {
+        works_[node][Term::hand_overs] += 1;
+        works_[node][Term::handed_elements] += size;
+      };
+      if (placed_[from].unit == Unit::drpai && !std::exchange(left[input], char{1})) charge(from);
+      if (placed_[i].unit == Unit::drpai && entered.emplace(input, placed_[i].subgraph).second)
+        charge(i);
+    }
+  }
+}
+
+double LatencyModel::sparsity(std::size_t node) const {
+  const Work& work = works_[node];
+  if (work.weight_value == ADZE_NONE) return 0;
+  const std::span<const float> weights = f32(graph_.values[work.weight_value]->constant);
   if (weights.empty()) return 0;
   const auto zeros = std::count(weights.begin(), weights.end(), 0.0f);
   return static_cast<double>(zeros) / static_cast<double>(weights.size());
 }
 
-/// A Relu or Clip behind a node of the same unit costs nothing of its own.
-bool is_activation(const Node& node) { return node.op == "Relu" || node.op == "Clip"; }
-
-}  // namespace
-
-LatencyModel::LatencyModel(const adze_graph& graph, const Facts& facts) {
-  const Program program =
-      exec::make_program(graph, exec::Rounding::half_even, exec::Contents::small);
-  placed_ = place_nodes(program, facts);
-  const double clock_hz = figure(facts, "clock.ai_mhz") * 1e6;
-  figures_.macs_per_second =
-      figure(facts, "compute.macs_per_cycle") * figure(facts, "cost.utilisation") * clock_hz;
-  figures_.depthwise_macs_per_second = figure(facts, "cost.depthwise_macs_per_cycle") * clock_hz;
-  figures_.sparse_floor = figure(facts, "cost.sparse_floor");
-  figures_.sparse_weight_bytes = figure(facts, "sparse.bytes_per_kept_weight");
-  figures_.bytes_per_second =
-      figure(facts, "memory.peak_gb_per_s") * figure(facts, "cost.memory_efficiency") * 1e9;
-  figures_.resident_bytes = figure(facts, "memory.feature_sram_bytes");
-  figures_.node_overhead_ms = figure(facts, "cost.node_overhead_us") * 1e-3;
-  figures_.cpu_flops = figure(facts, "cpu.gflops") * 1e9;
-  figures_.cpu_bytes_per_second = figure(facts, "cpu.copy_gb_per_s") * 1e9;
-  figures_.cpu_node_overhead_ms = figure(facts, "cost.cpu_node_overhead_us") * 1e-3;
-  figures_.hand_over_ms = figure(facts, "cost.hand_over_us") * 1e-3;
-
-  std::vector<std::uint32_t> producer(program.values.size(), ADZE_NONE);
-  for (std::uint32_t i = 0; i < program.nodes.size(); ++i) {
-    const Node& node = program.nodes[i];
-    Work work;
-    for (const std::uint32_t output : node.outputs)
-      if (output != ADZE_NONE) work.elements_out += elements(program.values[output]);
-    for (const std::uint32_t input : node.inputs) {
-      if (input == ADZE_NONE || program.values[input].is_constant()) continue;
-      work.elements_in += elements(program.values[input]);
-      const std::uint32_t from = producer[input];
-      if (from != ADZE_NONE && placed_[from].unit != placed_[i].unit)
-        work.handed_over += elements(program.values[input]);
-      work.fused =
-          is_activation(node) && from != ADZE_NONE && placed_[from].unit == placed_[i].unit;
-    }
-    const bool layer =
-        node.domain.empty() && (node.op == "Conv" || node.op == "Gemm" || node.op == "MatMul");
-    if (layer && node.inputs.size() > 1 && node.inputs[1] != ADZE_NONE) {
-      const exec::Value& weights = program.values[node.inputs[1]];
-      const exec::Shape& shape = weights.shape;
-      work.has_macs = true;
-      // Products per element of the result: all sizes of the weights but the output channels.
-      const bool transposed = node.op != "Gemm" || node.integer("transB", 0) != 0;
-      const std::size_t rank = shape.size();
-      double depth = 1;
-      if (node.op == "Conv")
-        for (std::size_t axis = 1; axis < rank; ++axis) depth *= static_cast<double>(shape[axis]);
-      else if (rank >= 2)
-        depth = static_cast<double>(node.op == "Gemm" && transposed ? shape[1] : shape[rank - 2]);
-      work.macs = work.elements_out * depth;
-      if (weights.is_constant()) work.weights = elements(weights);
-      work.depthwise =
-          node.op == "Conv" && node.integer("group", 1) > 1 && rank > 1 && shape[1] == 1;
-      work.sparsity = share_of_zeros(*graph.values[node.inputs[1]]);
-    }
-    works_.push_back(work);
-    for (const std::uint32_t output : node.outputs)
-      if (output != ADZE_NONE) producer[output] = i;
-  }
-}
-
-double LatencyModel::drpai_ms(const Work& work, const WhatIf& what_if) const {
-  if (work.fused) return 0;
-  const double kept = std::max(1 - what_if.sparsity, figures_.sparse_floor);
-  const double macs = work.macs * what_if.channel_share;
-  const double compute = work.depthwise ? macs / figures_.depthwise_macs_per_second
-                                        : macs * kept / figures_.macs_per_second;
-  // Pruned weights are stored with their positions, when that is smaller.
-  const double weight_bytes =
-      work.weights * what_if.channel_share *
-      (work.depthwise ? 1 : std::min(1.0, kept * figures_.sparse_weight_bytes));
-  // Features stay on the chip as far as they fit there.
-  const double features = work.elements_in + work.elements_out;
-  const double spilled = std::max(features - figures_.resident_bytes, 0.0);
-  const double memory = (weight_bytes + spilled) / figures_.bytes_per_second;
-  return std::max(compute, memory) * 1e3 + figures_.node_overhead_ms;
-}
-
-double LatencyModel::cpu_ms(const Work& work, const WhatIf& what_if) const {
-  if (work.fused) return 0;
-  const double floats = work.elements_in + work.elements_out + work.weights;
-  const double compute = 2 * work.macs * what_if.channel_share / figures_.cpu_flops;
-  const double memory = floats * sizeof(float) / figures_.cpu_bytes_per_second;
-  return std::max(compute, memory) * 1e3 + figures_.cpu_node_overhead_ms;
-}
-
 double LatencyModel::node_ms(std::size_t node, const WhatIf& what_if) const {
   const Work& work = works_[node];
-  const double own = unit(node) == Unit::drpai ? drpai_ms(work, what_if) : cpu_ms(work, what_if);
-  if (work.handed_over == 0) return own;
-  return own + figures_.hand_over_ms +
-         work.handed_over * sizeof(float) / figures_.cpu_bytes_per_second * 1e3;
+  double ms = work.copied / figures_.cpu_elements_per_ms;
+  for (std::size_t term = 0; term < kTerms; ++term) {
+    double amount = work.terms[term];
+    switch (static_cast<Term>(term)) {
+      case Term::macs:
+        amount *= what_if.channel_share;
+        if (work.prunable) amount *= std::max(1 - what_if.sparsity, figures_.sparse_floor);
+        break;
+      case Term::weights:
+        amount *= what_if.channel_share;
+        // Pruned weights are stored with their positions, when that is smaller.
+        if (work.prunable)
+          amount *= std::min(1.0, std::max(1 - what_if.sparsity, figures_.sparse_floor) *
+                                      figures_.sparse_weight_bytes);
+        break;
+      case Term::cpu_macs:
+      case Term::cpu_depthwise_macs:
+        amount *= what_if.channel_share;
+        break;
+      default:
+        break;
+    }
+    ms += amount * figures_.ms[term];
+  }
+  return ms;
 }
 
 double LatencyModel::total_ms() const {
@@ -135,8 +272,7 @@ double LatencyModel::total_ms() const {
 std::uint64_t LatencyModel::bytes(std::size_t node) const {
   const Work& work = works_[node];
   const double element_bytes = unit(node) == Unit::drpai ? 1 : sizeof(float);
-  return static_cast<std::uint64_t>((work.elements_in + work.elements_out + work.weights) *
-                                    element_bytes);
+  return static_cast<std::uint64_t>((work.elements + work.weights) * element_bytes);
 }
 
 }  // namespace adze::drpai

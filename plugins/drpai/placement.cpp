@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
+
+#include "plugins/drpai/rules.hpp"
 
 namespace adze::drpai {
 namespace {
@@ -15,79 +18,105 @@ bool is_mac_operator(const Node& node) {
          node.op == "MatMul";
 }
 
-/// Why the rules of the board type send a node to the CPU; empty: they do not.
-std::string rule_against(const Program& program, const Node& node, const Facts& facts,
-                         const std::vector<std::string>& offered) {
-  const std::string name = node.domain.empty() ? node.op : node.domain + "." + node.op;
-  if (std::find(offered.begin(), offered.end(), name) == offered.end())
-    return "operator " + name + " is not offered by DRP-AI: runs on the CPU";
-  const auto shape = [&](std::size_t input) -> const exec::Shape& {
-    return program.values[node.inputs[input]].shape;
-  };
-  if (node.op == "Conv" && facts.text("placement.grouped_conv", "drpai") == "cpu") {
-    const std::int64_t groups = node.integer("group", 1);
-    const bool depthwise = shape(0).size() > 1 && groups == shape(0)[1];
-    if (groups > 1 && !depthwise)
-      return "grouped convolution, " + std::to_string(groups) + " groups: runs on the CPU";
-  }
-  if (node.op == "Mul" && facts.text("placement.broadcast_mul", "drpai") == "cpu" &&
-      node.inputs.size() == 2) {
-    const bool computed = !program.values[node.inputs[0]].is_constant() &&
-                          !program.values[node.inputs[1]].is_constant();
-    if (computed && shape(0) != shape(1))
-      return "multiplication of " + exec::to_string(shape(0)) + " by " + exec::to_string(shape(1)) +
-             " (as in squeeze-and-excite): runs on the CPU";
-  }
-  return {};
+bool contains(const std::vector<std::string>& list, const std::string& name) {
+  return std::find(list.begin(), list.end(), name) != list.end();
 }
 
-/// Neighbouring nodes on DRP-AI form subgraphs; each node gets the smallest index of its own.
-std::vector<std::size_t> subgraphs(const Program& program, const std::vector<Placement>& placed) {
-  std::vector<std::size_t> parent(program.nodes.size());
-  std::iota(parent.begin(), parent.end(), std::size_t{0});
-  const auto root = [&](std::size_t node) {
-    while (parent[node] != node) node = parent[node];
+/// A subgraph of the accelerator cannot need a result of the CPU that needs one of its own. So a
+/// node's stage is the number of changes of unit on the longest way to it, and neighbours of the
+/// same unit and stage run together.
+void cut_into_subgraphs(const Program& program, const std::vector<std::uint32_t>& producer,
+                        std::vector<Placement>& placed) {
+  std::vector<std::uint32_t> parent(placed.size()), stage(placed.size(), 0);
+  std::iota(parent.begin(), parent.end(), 0u);
+  const auto root = [&](std::uint32_t node) {
+    while (parent[node] != node) node = parent[node] = parent[parent[node]];
     return node;
   };
-  std::vector<std::size_t> producer(program.values.size(), ADZE_NONE);
-  for (std::size_t i = 0; i < program.nodes.size(); ++i) {
-    for (const std::uint32_t input : program.nodes[i].inputs) {
-      if (input == ADZE_NONE || producer[input] == ADZE_NONE) continue;
-      if (placed[i].unit != Unit::drpai || placed[producer[input]].unit != Unit::drpai) continue;
-      const std::size_t a = root(i), b = root(producer[input]);
-      parent[std::max(a, b)] = std::min(a, b);
+  for (std::uint32_t i = 0; i < placed.size(); ++i) {
+    const auto each_source = [&](const auto& visit) {
+      for (const std::uint32_t input : program.nodes[i].inputs)
+        if (input != ADZE_NONE && producer[input] != ADZE_NONE) visit(producer[input]);
+    };
+    if (placed[i].view) {
+      bool known = false;
+      each_source([&](std::uint32_t from) {
+        if (!std::exchange(known, true)) placed[i].unit = placed[from].unit;
+      });
     }
-    for (const std::uint32_t output : program.nodes[i].outputs)
-      if (output != ADZE_NONE) producer[output] = i;
+    each_source([&](std::uint32_t from) {
+      const bool changes =
+          placed[from].unit != placed[i].unit && !placed[from].beside && !placed[i].beside;
+      stage[i] = std::max(stage[i], stage[from] + (changes ? 1 : 0));
+    });
+    each_source([&](std::uint32_t from) {
+      if (placed[from].unit != placed[i].unit || stage[from] != stage[i]) return;
+      const std::uint32_t a = root(i), b = root(from);
+      parent[std::max(a, b)] = std::min(a, b);
+    });
   }
-  for (std::size_t i = 0; i < parent.size(); ++i) parent[i] = root(i);
-  return parent;
+  for (std::uint32_t i = 0; i < placed.size(); ++i) placed[i].subgraph = root(i);
 }
 
 }  // namespace
 
+std::vector<std::uint32_t> producers(const Program& program) {
+  std::vector<std::uint32_t> producer(program.values.size(), ADZE_NONE);
+  for (std::uint32_t i = 0; i < program.nodes.size(); ++i)
+    for (const std::uint32_t output : program.nodes[i].outputs)
+      if (output != ADZE_NONE) producer[output] = i;
+  return producer;
+}
+
 std::vector<Placement> place_nodes(const Program& program, const Facts& facts) {
-  const std::vector<std::string> offered = facts.texts("placement.drpai_ops");
+  const std::vector<std::string> offered = facts.texts("placement.drpai_ops"),
+                                 views = facts.texts("placement.view_ops");
+  const std::vector<Rule> rules = read_rules(facts);
   const std::vector<std::string> unsupported = exec::unsupported_nodes(program);
+  const std::vector<std::uint32_t> producer = producers(program);
+  Readers readers(program.values.size());
+  for (std::uint32_t i = 0; i < program.nodes.size(); ++i)
+    for (const std::uint32_t input : program.nodes[i].inputs)
+      if (input != ADZE_NONE) readers[input].push_back(i);
+
   std::vector<Placement> placed(program.nodes.size());
   for (std::size_t i = 0; i < placed.size(); ++i) {
+    const Node& node = program.nodes[i];
+    const std::string name = node.domain.empty() ? node.op : node.domain + "." + node.op;
     placed[i].emulated = unsupported[i].empty();
-    placed[i].reason = rule_against(program, program.nodes[i], facts, offered);
-    if (!placed[i].emulated) {
-      if (placed[i].reason.empty()) placed[i].reason = "runs on the CPU";
-      placed[i].reason += "; not emulated: " + unsupported[i];
+    placed[i].view = contains(views, name);
+    if (!placed[i].view && !contains(offered, name)) {
+      placed[i].reason = "operator " + name + " is not offered by DRP-AI: runs on the CPU";
+    } else if (!placed[i].view) {
+      const auto rule = std::find_if(rules.begin(), rules.end(), [&](const Rule& candidate) {
+        return applies(candidate, program, node, readers);
+      });
+      if (rule != rules.end()) {
+        placed[i].reason = explain(*rule, program, node);
+        placed[i].beside = rule->beside;
+        placed[i].hand_over_included = rule->hand_over_included;
+      }
     }
     placed[i].unit = placed[i].reason.empty() ? Unit::drpai : Unit::cpu;
   }
-  if (!facts.flag("placement.subgraph_needs_mac", false)) return placed;
-  const std::vector<std::size_t> subgraph = subgraphs(program, placed);
-  std::vector<char> has_mac(placed.size(), 0);
-  for (std::size_t i = 0; i < placed.size(); ++i)
-    if (is_mac_operator(program.nodes[i])) has_mac[subgraph[i]] = 1;
+  cut_into_subgraphs(program, producer, placed);
+  if (facts.flag("placement.subgraph_needs_mac", false)) {
+    std::vector<char> has_mac(placed.size(), 0);
+    for (std::size_t i = 0; i < placed.size(); ++i)
+      if (is_mac_operator(program.nodes[i])) has_mac[placed[i].subgraph] = 1;
+    for (Placement& where : placed) {
+      if (where.unit != Unit::drpai || where.view || has_mac[where.subgraph]) continue;
+      where.unit = Unit::cpu;
+      where.reason = "no convolution or matrix product among its neighbours: runs on the CPU";
+    }
+    cut_into_subgraphs(program, producer, placed);
+  }
   for (std::size_t i = 0; i < placed.size(); ++i) {
-    if (placed[i].unit != Unit::drpai || has_mac[subgraph[i]]) continue;
-    placed[i].unit = Unit::cpu;
-    placed[i].reason = "no convolution or matrix product among its neighbours: runs on the CPU";
+    if (placed[i].unit == Unit::cpu && placed[i].reason.empty())
+      placed[i].reason = "its input is on the CPU: stays there";
+    if (placed[i].emulated) continue;
+    placed[i].reason +=
+        (placed[i].reason.empty() ? "" : "; ") + ("not emulated: " + unsupported[i]);
   }
   return placed;
 }
