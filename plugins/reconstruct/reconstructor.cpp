@@ -101,7 +101,8 @@ void Reconstructor::prune(const std::vector<Goal>& goals) {
       }
       if (refinements_ > 0)
         refine(
-            call_, pruned, refinements_, [&](const Refinable& layer) { write(layer); }, threads_);
+            call_, pruned, refinements_, options_.layer,
+            [&](const Refinable& layer) { write(layer); }, threads_);
       advance(pass_work(pass) * static_cast<double>(part.size()) / static_cast<double>(pass.size()),
               "calibrated");
       part.clear();
@@ -182,11 +183,13 @@ Refinable Reconstructor::prune_one(std::size_t index, Evidence evidence, const G
     log(ADZE_LOG_WARNING, "node '" + name_of(layer) +
                               "' shares its weight with another node: pruned by magnitude alone");
     prune_by_magnitude(index, goal);
-    return {&layer, {}, {}, {}, 0, 0};
+    return {
+        .layer = &layer, .problems = {}, .keep = {}, .weights = {}, .goal = goal, .earlier = {}};
   }
   std::vector<RefitProblem> all = all_of(evidence);
-  PrunedLayer pruned = prune_layer(layer, all, goal, earlier_of(layer), user_mask_of(layer),
-                                   options_.layer, threads_);
+  const std::vector<std::uint8_t> fixed = user_mask_of(layer);
+  PrunedLayer pruned =
+      prune_layer(layer, all, goal, earlier_of(layer), fixed, options_.layer, threads_);
   const Corrected corrected = correct(evidence, all, pruned.keep, options_.layer.damping, threads_);
   log(ADZE_LOG_DEBUG, "node '" + name_of(layer) + "': " + std::to_string(pruned.iterations) +
                           " iterations, " + std::to_string(pruned.factorizations) +

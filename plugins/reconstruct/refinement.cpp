@@ -7,12 +7,14 @@
 
 #include "plugins/pruning/statistics.hpp"
 #include "plugins/reconstruct/block.hpp"
-#include "plugins/reconstruct/prune_layer.hpp"
 
 namespace reconstruct {
 namespace {
 
 constexpr double kDamping = 1e-2;
+/// Steps twice as long still come down; the held-out samples judge them all the same.
+constexpr double kStep = 1.5;
+constexpr int kSearches = 3;  ///< steps that search the mask, too
 /// A step that lowers the error by less is the last one.
 constexpr double kWorthwhile = 0.995;
 /// Of the values that are compared at once.
@@ -23,6 +25,7 @@ struct State {
   std::uint32_t activation = ADZE_NONE;
   double best = std::numeric_limits<double>::infinity();
   RowMatrix best_weights;
+  std::vector<std::uint8_t> best_keep;
 };
 
 double bytes_of(const adze_graph& graph, std::uint32_t value, std::uint64_t samples) {
@@ -66,7 +69,9 @@ std::vector<double> errors_of(adze_call* call, std::span<const State> states) {
 /// The matching loss of f is convex in the weights, its gradient is the cross moment of f(z) - f(y)
 /// with the inputs, and its curvature at most that of the layer itself: so the layer's own normal
 /// equations give a step that cannot overshoot.
-void step(adze_call* call, std::span<State> states, const ForEach& for_each) {
+/// `searches`: the sparse solution that comes closest to where the step leads, on any mask.
+void step(adze_call* call, std::span<State> states, bool searches, const LayerOptions& options,
+          const ForEach& for_each) {
   std::vector<pruning::MomentsRequest> requests;
   for (const State& state : states) {
     pruning::MomentsRequest request;
@@ -81,18 +86,34 @@ void step(adze_call* call, std::span<State> states, const ForEach& for_each) {
   const std::vector<pruning::Moments> moments = pruning::collect_moments(call, requests);
   for (std::size_t i = 0; i < states.size(); ++i) {
     Refinable& layer = *states[i].layer;
+    const bool searches_layer = searches && layer.may_search;
+    Eigen::Index first = 0;
     for (std::size_t group = 0; group < layer.problems.size(); ++group) {
-      layer.problems[group].answers = moments[i].groups[group].answers;
-      layer.problems[group].dense.setZero();
+      RefitProblem& problem = layer.problems[group];
+      problem.answers = moments[i].groups[group].answers;
+      problem.dense.setZero();
+      if (searches_layer) {
+        const pruning::OneBlasThread one;
+        problem.dense = layer.weights.middleRows(first, problem.dense.rows());
+        problem.answers += problem.dense * problem.gram;
+      }
+      first += problem.dense.rows();
     }
-    layer.weights += refit_mask(layer.problems, layer.keep, kDamping, for_each);
+    if (searches_layer) {
+      PrunedLayer found = prune_layer(*layer.layer, layer.problems, layer.goal, layer.earlier, {},
+                                      options, for_each);
+      layer.weights = std::move(found.weights);
+      layer.keep = std::move(found.keep);
+    } else {
+      layer.weights += kStep * refit_mask(layer.problems, layer.keep, kDamping, for_each);
+    }
   }
 }
 
 }  // namespace
 
-void refine(adze_call* call, std::span<Refinable> layers, int steps, const Write& write,
-            const ForEach& for_each) {
+void refine(adze_call* call, std::span<Refinable> layers, int steps, const LayerOptions& options,
+            const Write& write, const ForEach& for_each) {
   std::vector<State> states;
   for (Refinable& layer : layers) {
     const BlockOutput output = block_output_of(*call->graph, layer.layer->node);
@@ -100,26 +121,30 @@ void refine(adze_call* call, std::span<Refinable> layers, int steps, const Write
     if (activation == ADZE_NONE || layer.held_out == 0 || layer.layer->has_other_bias ||
         2 * bytes_of(*call->graph, activation, layer.held_out) > kMostBytes)
       continue;
-    states.push_back({&layer, activation, std::numeric_limits<double>::infinity(), {}});
+    states.push_back({&layer, activation, std::numeric_limits<double>::infinity(), {}, {}});
   }
   for (int number = 0; !states.empty(); ++number) {
     const std::vector<double> errors = errors_of(call, states);
     std::vector<State> going_on;
     for (std::size_t i = 0; i < states.size(); ++i) {
       State& state = states[i];
-      const bool goes_on = errors[i] < kWorthwhile * state.best && number < steps;
+      // A search may come out worse than what it started from; steps on the mask go on from there.
+      const bool goes_on =
+          (errors[i] < kWorthwhile * state.best || number <= kSearches) && number < steps;
       if (errors[i] < state.best) {
         state.best = errors[i];
         state.best_weights = state.layer->weights;
+        state.best_keep = state.layer->keep;
       } else {
         state.layer->weights = state.best_weights;
+        state.layer->keep = state.best_keep;
         write(*state.layer);
       }
       if (goes_on) going_on.push_back(std::move(state));
     }
     states = std::move(going_on);
     if (states.empty()) break;
-    step(call, states, for_each);
+    step(call, states, number < kSearches, options, for_each);
     for (const State& state : states) write(*state.layer);
   }
 }

@@ -8,7 +8,7 @@
 #include <span>
 #include <vector>
 
-#include "plugins/reconstruct/problem.hpp"
+#include "plugins/reconstruct/prune_layer.hpp"
 
 namespace reconstruct {
 
@@ -19,6 +19,9 @@ struct Refinable {
   std::vector<std::uint8_t> keep;          ///< row by row
   RowMatrix weights;                       ///< a row an output, then its bias
   std::uint64_t fitted = 0, held_out = 0;  ///< samples
+  Goal goal;
+  std::span<const std::uint8_t> earlier;  ///< mask of earlier stages, in memory order
+  bool may_search = false;                ///< the mask may change, too
 };
 
 /// Makes the edits of other weights for a layer.
@@ -27,8 +30,9 @@ using Write = std::function<void(const Refinable&)>;
 /// Up to `steps` steps, each with two passes over the samples at most for all layers together. They
 /// lower sum |f(y) - f(z)|^2 on the samples held out, with the function f after the layer's block,
 /// its answers y before anything was pruned and z now; a layer stays as it was where they do not.
+/// The first steps search the mask anew, starting from the one there is.
 /// Layers without such a function, or without held-out samples, are left alone.
-void refine(adze_call* call, std::span<Refinable> layers, int steps, const Write& write,
-            const ForEach& for_each);
+void refine(adze_call* call, std::span<Refinable> layers, int steps, const LayerOptions& options,
+            const Write& write, const ForEach& for_each);
 
 }  // namespace reconstruct

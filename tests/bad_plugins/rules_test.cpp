@@ -103,7 +103,8 @@ double seconds_of_children() {
 TEST(FirstPartyPlugins, keep_every_rule_in_less_than_thirty_seconds) {
   const char* build = std::getenv("ADZE_BINARY_DIR");
   const auto folder = std::filesystem::path(build ? build : ".") / "lib" / "adze" / "plugins";
-  for (const char* name : {"adze_magnitude", "adze_ptq", "adze_cpu", "adze_drpai"}) {
+  for (const char* name :
+       {"adze_magnitude", "adze_reconstruct", "adze_ptq", "adze_cpu", "adze_drpai"}) {
     const bool plain = own_sanitizer().empty();  // sanitizers take their time
     const double before = seconds_of_children();
     const json document = checked(folder / (std::string(name) + ".so"), plain ? "3" : "0");
