@@ -10,6 +10,7 @@
 #include "host/base/log.hpp"
 #include "host/graph/statistics.hpp"
 #include "host/pipeline/artifacts.hpp"
+#include "host/plugin/descriptor.hpp"
 #include "host/report/report.hpp"
 #include "host/report/sweep_report.hpp"
 
@@ -21,11 +22,8 @@ using nlohmann::json;
 constexpr const char* kSparsity = "sparsity";
 
 bool has_sparsity(const adze_component& component) {
-  for (std::uint64_t i = 0; i < component.param_count; ++i) {
-    const auto& param = *reinterpret_cast<const adze_param*>(
-        reinterpret_cast<const char*>(component.params) + i * component.params[0].struct_size);
-    if (param.name == std::string_view(kSparsity)) return true;
-  }
+  for (std::uint64_t i = 0; i < component.param_count; ++i)
+    if (param_at(component, i).name == std::string_view(kSparsity)) return true;
   return false;
 }
 

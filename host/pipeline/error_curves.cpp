@@ -5,13 +5,13 @@
 
 #include "host/base/error.hpp"
 #include "host/base/file.hpp"
+#include "host/plugin/descriptor.hpp"
 
 namespace adze::host {
 
 bool keeps_database(const adze_component& component) {
   for (std::uint64_t i = 0; i < component.param_count; ++i) {
-    const auto& param = *reinterpret_cast<const adze_param*>(
-        reinterpret_cast<const char*>(component.params) + i * component.params[0].struct_size);
+    const adze_param& param = param_at(component, i);
     if (param.type == ADZE_TEXT && param.name == std::string_view(kDatabaseParameter)) return true;
   }
   return false;

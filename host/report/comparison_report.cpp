@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "host/base/error.hpp"
 #include "host/report/page.hpp"
 #include "host/report/svg.hpp"
 
@@ -165,10 +164,7 @@ std::string render_comparison(const json& comparison) try {
       "elements.</p>\n";
   return html + page_end();
 } catch (const json::exception& error) {
-  throw Error(
-      ADZE_INVALID_ARGUMENT,
-      std::string("cannot write the report: the comparison lacks what its schema requires: ") +
-          error.what());
+  fail_incomplete("the comparison", error);
 }
 
 }  // namespace adze::host

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "host/base/error.hpp"
 #include "host/report/style.hpp"
 #include "host/report/svg.hpp"
 
@@ -41,6 +42,12 @@ std::string table(const std::vector<std::string>& header,
   std::string html = "<table>\n" + line(header, "th");
   for (const auto& cells : rows) html += line(cells, "td");
   return box(html + "</table>");
+}
+
+void fail_incomplete(const char* document, const std::exception& why) {
+  throw Error(ADZE_INVALID_ARGUMENT,
+              fmt::format("cannot write the report: {} lacks what its schema requires: {}",
+                          document, why.what()));
 }
 
 }  // namespace adze::host::html

@@ -1,6 +1,7 @@
 // What every page of a report is made of. Functions that take text escape it; `inner` is HTML.
 #pragma once
 
+#include <exception>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,5 +21,8 @@ std::string heading(std::string_view text);
 /// Columns from `first_number` on stand right.
 std::string table(const std::vector<std::string>& header,
                   const std::vector<std::vector<std::string>>& rows, std::size_t first_number);
+
+/// Throws INVALID_ARGUMENT: `document` ("a document") lacks what its schema requires.
+[[noreturn]] void fail_incomplete(const char* document, const std::exception& why);
 
 }  // namespace adze::host::html

@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 
-#include "host/base/error.hpp"
 #include "host/report/page.hpp"
 #include "host/report/svg.hpp"
 #include "host/report/sweep_report.hpp"
@@ -226,9 +225,7 @@ std::string render_report(const ReportDocuments& documents) try {
       "zeros among the weights of all Conv, Gemm and MatMul nodes.</p>\n";
   return html + page_end();
 } catch (const json::exception& error) {
-  throw Error(ADZE_INVALID_ARGUMENT,
-              std::string("cannot write the report: a document lacks what its schema requires: ") +
-                  error.what());
+  fail_incomplete("a document", error);
 }
 
 }  // namespace adze::host

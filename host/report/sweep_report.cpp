@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "host/base/error.hpp"
 #include "host/report/page.hpp"
 #include "host/report/svg.hpp"
 #include "host/report/svg_curves.hpp"
@@ -159,9 +158,7 @@ std::string render_sweep(const json& sweep) try {
       "verified on hardware. Each folder has a report of its own.</p>\n";
   return html + page_end();
 } catch (const json::exception& error) {
-  throw Error(ADZE_INVALID_ARGUMENT,
-              std::string("cannot write the report: a document lacks what its schema requires: ") +
-                  error.what());
+  fail_incomplete("a document", error);
 }
 
 }  // namespace adze::host
