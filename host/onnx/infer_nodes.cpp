@@ -58,6 +58,7 @@ class Inference {
       const Node& node = graph_.nodes[n];
       check_before_inference(graph_, node, shapes_);
       infer(node, *model_.mutable_graph()->mutable_node(static_cast<int>(n)));
+      infer_by_condition(node);
       learn(node);
     }
     return std::move(shapes_);
@@ -94,6 +95,35 @@ class Inference {
       if (!proto.output(i).empty() && type.value_case() != onnx::TypeProto::VALUE_NOT_SET)
         set_type(proto.output(i), type);
     }
+  }
+
+  // How much a Compress keeps, which libonnx leaves open, is known when its condition is.
+  void infer_by_condition(const Node& node) {
+    if (node.op != "Compress" || !node.domain.empty() || node.inputs.size() != 2 ||
+        node.inputs[0] == kNone || node.inputs[1] == kNone || node.outputs[0] == kNone)
+      return;
+    const auto& condition = known_[node.inputs[1]];
+    const TypedShape data = shapes_[graph_.value(node.inputs[0]).name];
+    if (!condition || condition->dtype() != DType::boolean || !data.shape) return;
+    Shape shape = *data.shape;
+    const auto rank = static_cast<std::int64_t>(shape.size());
+    const auto elements = condition->as<std::uint8_t>();
+    const std::int64_t kept = std::ranges::count_if(elements, [](auto e) { return e != 0; });
+    if (node.attributes.contains("axis")) {
+      const std::int64_t axis = attribute_or<std::int64_t>(node, "axis", 0);
+      if (axis < -rank || axis >= rank) return;  // the executor says so
+      shape[static_cast<std::size_t>(axis < 0 ? axis + rank : axis)] = kept;
+    } else {
+      shape = {kept};
+    }
+    onnx::TypeProto type;
+    type.mutable_tensor_type()->set_elem_type(data.onnx_type);
+    type.mutable_tensor_type()->mutable_shape();
+    for (const std::int64_t size : shape) {
+      auto* dim = type.mutable_tensor_type()->mutable_shape()->add_dim();
+      if (size >= 0) dim->set_dim_value(size);
+    }
+    set_type(graph_.value(node.outputs[0]).name, type);
   }
 
   // Computes the node when all it reads is known, for the nodes behind it.

@@ -32,7 +32,7 @@ adze_status compile(void*, adze_call* call, const adze_compile* options,
     Program program = adze::exec::program_for(call, *options, rounding);
     std::vector<std::uint32_t> report_as = program.outputs;
     report_as.insert(report_as.end(), program.extra_outputs.begin(), program.extra_outputs.end());
-    const Options how{adze::exec::path_argument(*call, 0), static_cast<int>(call->threads)};
+    const Options how = adze::exec::options_of(*call);
     auto compiled = std::make_unique<Compiled>(
         Compiled{Executable(std::move(program), how), std::move(report_as)});
     *out_executable = compiled.release();
@@ -61,8 +61,8 @@ constexpr adze_backend kBackend = {
 
 const adze_component* component() {
   static const adze_component made =
-      adze::component("adze.cpu", "Runs a model on this machine's CPU.",
-                      {&adze::exec::kPathParameter, 1}, nullptr, &kBackend);
+      adze::component("adze.cpu", "Runs a model on this machine's CPU.", adze::exec::kParameters,
+                      nullptr, &kBackend);
   return &made;
 }
 

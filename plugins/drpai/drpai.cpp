@@ -109,7 +109,7 @@ adze_status compile(void*, adze_call* call, const adze_compile* options,
     std::vector<Unit> units;
     for (const Placement& where : adze::drpai::place_nodes(program, facts))
       units.push_back(where.unit);
-    const Options how{adze::exec::path_argument(*call, 0), static_cast<int>(call->threads)};
+    const Options how = adze::exec::options_of(*call);
     const std::vector<std::uint8_t> bytes = adze::exec::serialize(program);
     auto compiled = std::make_unique<Compiled>(Compiled{Executable(std::move(program), how),
                                                         std::move(report_as), std::move(units),
@@ -127,7 +127,7 @@ adze_status load(void*, adze_call* call, const char* dir, void** out_executable)
     program.extra_outputs.clear();  // the call shows no values for them
     std::vector<std::uint32_t> report_as(call->graph->outputs,
                                          call->graph->outputs + call->graph->output_count);
-    const Options how{adze::exec::path_argument(*call, 0), static_cast<int>(call->threads)};
+    const Options how = adze::exec::options_of(*call);
     try {
       auto compiled = std::make_unique<Compiled>(
           Compiled{Executable(std::move(program), how), std::move(report_as), {}, {}});
@@ -177,7 +177,7 @@ constexpr adze_backend kBackend = {
 const adze_component* component() {
   static const adze_component made = adze::component(
       "adze.drpai", "Emulates DRP-AI: exact INT8 arithmetic, placement and predicted latency.",
-      {&adze::exec::kPathParameter, 1}, nullptr, &kBackend);
+      adze::exec::kParameters, nullptr, &kBackend);
   return &made;
 }
 

@@ -68,7 +68,9 @@ inline float dequantize(std::uint8_t q, const Quant8& from) {
   return static_cast<float>(q - from.zero_point) * from.scale;
 }
 
+/// `bias` is no NaN. Of a scale that is 0, a product of two tiny ones: 0 stays 0.
 inline std::int32_t quantize_bias(float bias, float scale) {
+  if (bias == 0) return 0;
   const double q = std::nearbyint(static_cast<double>(bias) / static_cast<double>(scale));
   return static_cast<std::int32_t>(std::clamp<double>(q, std::numeric_limits<std::int32_t>::min(),
                                                       std::numeric_limits<std::int32_t>::max()));

@@ -6,6 +6,7 @@ namespace adze::exec {
 namespace {
 
 constexpr const char* kPathChoices[] = {"auto", "fast", "plain", nullptr};
+constexpr double kMaxMemoryMib = 1 << 30;
 constexpr std::uintmax_t kMaxFileBytes = std::uintmax_t{4} << 30;
 
 bool is_computed(const Program& program, std::uint32_t value) {
@@ -19,22 +20,24 @@ bool is_computed(const Program& program, std::uint32_t value) {
 
 }  // namespace
 
-const adze_param kPathParameter = {
-    sizeof(adze_param),
-    ADZE_TEXT,
-    0,
-    "path",
-    "How integer layers are computed: auto and fast use the CPU's vector units, plain is the "
-    "reference; all give the same bits.",
-    0,
-    0,
-    0,
-    "auto",
-    kPathChoices};
+const std::array<adze_param, 2> kParameters = {{
+    {sizeof(adze_param), ADZE_TEXT, 0, "path",
+     "How integer layers are computed: auto and fast use the CPU's vector units, plain is the "
+     "reference; all give the same bits.",
+     0, 0, 0, "auto", kPathChoices},
+    {sizeof(adze_param), ADZE_I64, 0, "memory_limit_mib",
+     "Memory in MiB that a model's values may take; 0: as much as this machine has.", 0, 0,
+     kMaxMemoryMib, nullptr, nullptr},
+}};
 
-Path path_argument(const adze_call& call, std::size_t index) {
-  const std::string_view text = *call.arguments[index]->text;
-  return text == "plain" ? Path::plain : text == "fast" ? Path::fast : Path::automatic;
+Options options_of(const adze_call& call) {
+  const std::string_view path = *call.arguments[0]->text;
+  Options options;
+  options.path = path == "plain" ? Path::plain : path == "fast" ? Path::fast : Path::automatic;
+  options.threads = static_cast<int>(call.threads);
+  const auto limit_mib = static_cast<std::uint64_t>(*call.arguments[1]->i64);
+  if (limit_mib > 0) options.memory_limit_bytes = limit_mib << 20;
+  return options;
 }
 
 Rounding rounding_of(const Facts& facts) {

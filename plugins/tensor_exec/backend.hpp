@@ -1,6 +1,7 @@
 // What adze.cpu and adze.drpai share: from a call of the ABI to an executable and back.
 #pragma once
 
+#include <array>
 #include <filesystem>
 
 #include "plugins/tensor_exec/executable.hpp"
@@ -8,10 +9,10 @@
 
 namespace adze::exec {
 
-/// The parameter "path" of both backends.
-extern const adze_param kPathParameter;
-/// Its value; `index` among the call's arguments.
-Path path_argument(const adze_call& call, std::size_t index);
+/// The parameters of both backends.
+extern const std::array<adze_param, 2> kParameters;
+/// What a call says about them, and its threads.
+Options options_of(const adze_call& call);
 
 /// "arithmetic.rounding" of the target. Errors: UNIMPLEMENTED for a format nobody here emulates.
 Rounding rounding_of(const Facts& facts);

@@ -7,6 +7,7 @@
 #include <chrono>
 
 #include "plugins/tensor_exec/half.hpp"
+#include "plugins/tensor_exec/memory_limit.hpp"
 
 namespace adze::exec {
 namespace {
@@ -52,10 +53,17 @@ double products_of(const Program& program) {
 }
 
 Plan plan_for(const Program& program, Options options) {
+  check_values_fit(program, options.memory_limit_bytes);
   const std::int64_t samples = samples_in_part(program);
   if (samples != program.batch) options.threads = 1;  // parts run at the same time
   const ThreadCount count(options.threads);
   return make_plan(program, samples, options);
+}
+
+/// Asked for once, and the same for all that is checked.
+Options with_limit(Options options) {
+  if (options.memory_limit_bytes == 0) options.memory_limit_bytes = machine_memory_bytes();
+  return options;
 }
 
 double now_ms() {
@@ -79,10 +87,11 @@ ThreadCount::ThreadCount(int threads) : before_(omp_get_max_threads()) {
 ThreadCount::~ThreadCount() { omp_set_num_threads(before_); }
 
 Executable::Executable(Program program, const Options& options)
-    : program_(std::move(program)), plan_(plan_for(program_, options)) {
+    : program_(std::move(program)), plan_(plan_for(program_, with_limit(options))) {
   shares_parts_ = products_of(program_) * static_cast<double>(plan_.batch) >= kProductsToShare;
   reported_ = program_.outputs;
   reported_.insert(reported_.end(), program_.extra_outputs.begin(), program_.extra_outputs.end());
+  check_total_fits(needed_bytes(options.threads), with_limit(options).memory_limit_bytes);
   for (const std::uint32_t value : reported_) {
     const Value& whole = program_.values[value];
     if (program_.batch > 1 && whole.batch_axis < 0 && !whole.is_constant())
@@ -97,6 +106,16 @@ Executable::Executable(Program program, const Options& options)
       value.constant.reset();
       value.omitted = true;
     }
+}
+
+std::uint64_t Executable::needed_bytes(int threads) const {
+  const std::int64_t parts = program_.batch / plan_.batch;
+  const auto workers = static_cast<std::uint64_t>(std::clamp<std::int64_t>(threads, 1, parts));
+  std::uint64_t bytes = workers * (plan_.arena_bytes + plan_.scratch_bytes);
+  for (const std::uint32_t value : reported_)
+    bytes += static_cast<std::uint64_t>(element_count(full_shape(value))) *
+             size_of(program_.values[value].element_type());
+  return bytes;
 }
 
 Shape Executable::full_shape(std::uint32_t value) const {

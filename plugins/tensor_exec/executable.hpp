@@ -55,6 +55,7 @@ class Executable {
   void narrow_results();
   void store_part(std::int64_t part, const std::vector<std::byte*>& buffers);
   Shape full_shape(std::uint32_t value) const;
+  std::uint64_t needed_bytes(int threads) const;
   Result result(std::size_t index, const Shape& shape) const;
 
   Program program_;

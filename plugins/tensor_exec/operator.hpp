@@ -37,6 +37,7 @@ enum class Path : std::uint8_t { automatic, fast, plain };
 struct Options {
   Path path = Path::automatic;
   int threads = 1;
+  std::uint64_t memory_limit_bytes = 0;  ///< 0: what this machine has
 };
 
 /// What computes one step. Immutable: several threads run it at once, on different buffers.

@@ -3,10 +3,43 @@
 #include <algorithm>
 #include <cmath>
 
+#include "plugins/tensor_exec/memory_limit.hpp"
+#include "plugins/tensor_exec/types.hpp"
+
 namespace adze::exec {
 namespace {
 
 constexpr std::size_t kSmallConstantBytes = 4096;
+
+template <class T, class To>
+void copy_elements(const adze_tensor& tensor, std::int64_t count, std::vector<To>& to) {
+  const auto* from = static_cast<const std::byte*>(tensor.data) + tensor.byte_offset;
+  for (std::int64_t i = 0; i < count; ++i) {
+    T element;
+    std::memcpy(&element, from + static_cast<std::size_t>(i) * sizeof(T), sizeof(T));
+    to.push_back(static_cast<To>(element));
+  }
+}
+
+/// A small tensor of numbers as a list.
+Attribute copy_tensor(const adze_tensor& tensor) {
+  Attribute attribute;
+  const std::int64_t count = adze::element_count(tensor);
+  try {
+    const DType dtype = dtype_of(tensor.code, tensor.bits);
+    attribute.other = static_cast<std::size_t>(count) * size_of(dtype) > kSmallConstantBytes;
+    if (!attribute.other)
+      with_number(dtype, [&]<class T>(TypeTag<T>) {
+        if constexpr (std::is_floating_point_v<T>)
+          copy_elements<T>(tensor, count, attribute.floats);
+        else
+          copy_elements<T>(tensor, count, attribute.ints);
+      });
+  } catch (const Error&) {  // strings, and types that nothing here computes with
+    attribute.other = true;
+  }
+  return attribute;
+}
 
 Attribute copy_attribute(const adze_property& property) {
   Attribute attribute;
@@ -22,6 +55,8 @@ Attribute copy_attribute(const adze_property& property) {
     case ADZE_PATH:
       attribute.texts.assign(property.text, property.text + property.count);
       break;
+    case ADZE_TENSOR:
+      return copy_tensor(*property.tensor);
     default:
       attribute.other = true;
   }
@@ -85,6 +120,8 @@ Constant quantize_constant(std::span<const float> source, const Shape& shape,
     const std::size_t at = scale_index(quantization, i, inner);
     // In double and half to even, as when the model is saved, whatever the board's rounding of
     // activations: constants near a tie must become the same integers.
+    if (std::isnan(source[i]))
+      throw Error(ADZE_INVALID_ARGUMENT, "it holds a NaN, which no integer stands for");
     const double v = static_cast<double>(source[i]) / static_cast<double>(quantization.scale[at]);
     const double q = std::clamp<double>(std::nearbyint(v) + quantization.zero_point[at],
                                         quantization.low(), quantization.high());
@@ -117,6 +154,9 @@ void copy_contents(const adze_value& value, Contents contents, Value& copy) {
   if (value.quant && value.quant->bits <= 16) copy.quantization = copy_quantization(*value.quant);
   for (const std::int64_t size : copy.shape)
     if (size < 0) throw Error(ADZE_UNIMPLEMENTED, "its shape depends on the data");
+  if (!bounded_count(copy.shape))
+    throw Error(ADZE_UNIMPLEMENTED,
+                "its shape " + to_string(copy.shape) + " has more than 2^31 elements");
   if (!value.constant) return;
 
   const adze_tensor& tensor = *value.constant;
@@ -239,7 +279,8 @@ DType dtype_of(std::uint8_t code, std::uint8_t bits) {
 }
 
 AbiType abi_type_of(DType dtype, Half half) {
-  if (half != Half::none) return {half == Half::f16 ? ADZE_FLOAT : ADZE_BFLOAT, 16};
+  if (half == Half::f16) return {ADZE_FLOAT, 16};
+  if (half == Half::bf16) return {ADZE_BFLOAT, 16};
   const auto bits = static_cast<std::uint8_t>(8 * size_of(dtype));
   switch (dtype) {
     case DType::f32:

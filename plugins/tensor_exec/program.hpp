@@ -67,12 +67,12 @@ struct Value {
   DType element_type() const { return quantization ? DType::f32 : dtype; }
 };
 
-/// Scalars are lists of one.
+/// Scalars are lists of one, tensors of up to 4 KiB lists of their elements.
 struct Attribute {
   std::vector<std::int64_t> ints;
   std::vector<double> floats;
   std::vector<std::string> texts;
-  bool other = false;  ///< a tensor or a subgraph, which no operator here takes
+  bool other = false;  ///< a subgraph, or a tensor that is not shown as a list of numbers
 };
 
 struct Node {

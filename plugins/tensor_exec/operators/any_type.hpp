@@ -22,6 +22,10 @@ void check_shape_of(const Site& site);
 Planned plan_shape_of(const Site& site);
 void check_range(const Site& site);
 Planned plan_range(const Site& site);
+void check_compress(const Site& site);
+Planned plan_compress(const Site& site);
+void check_constant(const Site& site);
+Planned plan_constant(const Site& site);
 void check_clip(const Site& site);
 Planned plan_clip(const Site& site);
 

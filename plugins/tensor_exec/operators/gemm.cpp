@@ -95,7 +95,7 @@ Planned plan_gemm(const Site& site) {
     planned.inputs.push_back({site.input(2), {}});
   }
   planned.outputs = {{site.output, {}}};
-  planned.kernel = make_matmul(std::move(problem), planned.scratch_bytes);
+  planned.kernel = make_matmul(std::move(problem));
   return planned;
 }
 

@@ -13,32 +13,25 @@ using Place = std::array<std::int64_t, 3>;
 /// Calls body(place in the input) for each tap of the window inside it, in order.
 template <class Body>
 void for_each_tap(const std::array<WindowAxis, 3>& axes, const Place& place, const Body& body) {
-  const auto inside = [&](std::size_t axis, std::int64_t at) {
-    return at >= 0 && at < axes[axis].in;
+  const auto inside = [&](std::size_t axis) {
+    return taps_inside(axes[axis].source(place[axis], 0), axes[axis].dilation, axes[axis].kernel,
+                       axes[axis].in);
   };
-  for (std::int64_t i = 0; i < axes[0].kernel; ++i) {
-    const std::int64_t z = axes[0].source(place[0], i);
-    if (!inside(0, z)) continue;
-    for (std::int64_t j = 0; j < axes[1].kernel; ++j) {
-      const std::int64_t y = axes[1].source(place[1], j);
-      if (!inside(1, y)) continue;
-      for (std::int64_t k = 0; k < axes[2].kernel; ++k) {
-        const std::int64_t x = axes[2].source(place[2], k);
-        if (inside(2, x)) body(Place{z, y, x});
-      }
-    }
-  }
+  const Taps depth = inside(0), rows = inside(1), columns = inside(2);
+  for (std::int64_t i = depth.begin; i < depth.end; ++i)
+    for (std::int64_t j = rows.begin; j < rows.end; ++j)
+      for (std::int64_t k = columns.begin; k < columns.end; ++k)
+        body(Place{axes[0].source(place[0], i), axes[1].source(place[1], j),
+                   axes[2].source(place[2], k)});
 }
 
 /// Taps of a window inside the padded input.
 std::int64_t taps_with_padding(const std::array<WindowAxis, 3>& axes, const Place& place) {
   std::int64_t count = 1;
-  for (std::size_t axis = 0; axis < 3; ++axis) {
-    std::int64_t own = 0;
-    for (std::int64_t k = 0; k < axes[axis].kernel; ++k)
-      if (axes[axis].source(place[axis], k) < axes[axis].in + axes[axis].after) ++own;
-    count *= own;
-  }
+  for (std::size_t i = 0; i < 3; ++i)
+    count *= taps_inside(place[i] * axes[i].stride, axes[i].dilation, axes[i].kernel,
+                         axes[i].before + axes[i].in + axes[i].after)
+                 .count();
   return count;
 }
 

@@ -22,11 +22,18 @@ class NumbersKernel final : public Kernel {
 
 class RangeKernel final : public Kernel {
  public:
-  RangeKernel(DType type, std::int64_t count) : type_(type), count_(count) {}
+  RangeKernel(DType type, std::int64_t count, std::string node)
+      : type_(type), count_(count), node_(std::move(node)) {}
   void run(const Run& run) const override {
     with_number(type_, [&]<class T>(TypeTag<T>) {
       const T start = *reinterpret_cast<const T*>(run.inputs[0]);
-      const T delta = *reinterpret_cast<const T*>(run.inputs[1]);
+      const T limit = *reinterpret_cast<const T*>(run.inputs[1]);
+      const T delta = *reinterpret_cast<const T*>(run.inputs[2]);
+      const double numbers = std::ceil((static_cast<double>(limit) - static_cast<double>(start)) /
+                                       static_cast<double>(delta));
+      if ((numbers > 0 ? numbers : 0) != static_cast<double>(count_))
+        throw Error(ADZE_UNIMPLEMENTED, node_ + ": has another length than the " +
+                                            std::to_string(count_) + " that the model declares");
       auto* dst = reinterpret_cast<T*>(run.outputs[0]);
       for (std::int64_t i = 0; i < count_; ++i)
         dst[i] = plus(start, times(static_cast<T>(i), delta));
@@ -36,6 +43,7 @@ class RangeKernel final : public Kernel {
  private:
   DType type_;
   std::int64_t count_;
+  std::string node_;
 };
 
 Shape sizes_of(const Site& site) {
@@ -79,11 +87,11 @@ void check_range(const Site& site) {
 
 Planned plan_range(const Site& site) {
   Planned planned;
-  for (const std::size_t i : {std::size_t{0}, std::size_t{2}})
+  for (std::size_t i = 0; i < 3; ++i)
     planned.inputs.push_back({site.input(i), site.own_form(site.input(i))});
   planned.outputs = {{site.output, site.own_form(site.output)}};
-  planned.kernel =
-      std::make_unique<RangeKernel>(site.type(site.output), site.output_shape().front());
+  planned.kernel = std::make_unique<RangeKernel>(
+      site.type(site.output), site.output_shape().front(), "node '" + site.node.name + "' (Range)");
   return planned;
 }
 

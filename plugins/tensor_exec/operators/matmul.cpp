@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <dnnl.hpp>
 
+#include "plugins/tensor_exec/executable.hpp"
 #include "plugins/tensor_exec/operators/all.hpp"
 #include "plugins/tensor_exec/operators/weighted.hpp"
 #include "plugins/tensor_exec/rows.hpp"
@@ -42,23 +43,25 @@ Shape aligned_shape(const Shape& shape, std::size_t rank) {
   return result;
 }
 
-class MatMulKernel final : public Kernel {
+/// A product of two matrices, on one thread: oneDNN's order of additions depends on how many it
+/// has.
+class Product {
  public:
-  explicit MatMulKernel(MatMulProblem problem)
-      : problem_(std::move(problem)),
-        engine_(dnnl::engine::kind::cpu, 0),
-        count_(element_count(problem_.result)),
-        is_zero_(problem_.a.shape.back() == 0) {
-    if (count_ == 0 || is_zero_) return;
-    const auto desc = [](const Shape& shape, const Shape& strides) {
+  Product() = default;
+  /// The last two axes of both operands, `rows` of them.
+  Product(const MatMulProblem& problem, std::int64_t rows) : engine_(dnnl::engine::kind::cpu, 0) {
+    const ThreadCount one(1);
+    const auto matrix = [](const Shape& shape, const Shape& strides) {
       return dnnl::memory::desc(shape, dnnl::memory::data_type::f32, strides);
     };
+    const auto last_two = [](const Shape& shape) { return Shape(shape.end() - 2, shape.end()); };
+    const std::int64_t depth = problem.a.shape.back(), columns = problem.result.back();
     dnnl::primitive_attr attr;
     attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
     try {
-      description_ = {dnnl::matmul::desc(desc(problem_.a.shape, problem_.a.strides),
-                                         desc(problem_.b.shape, problem_.b.strides),
-                                         desc(problem_.result, strides_of(problem_.result))),
+      description_ = {dnnl::matmul::desc(matrix({rows, depth}, last_two(problem.a.strides)),
+                                         matrix({depth, columns}, last_two(problem.b.strides)),
+                                         matrix({rows, columns}, {columns, 1})),
                       attr, engine_};
       primitive_ = dnnl::matmul(description_);
     } catch (const dnnl::error& error) {
@@ -66,8 +69,55 @@ class MatMulKernel final : public Kernel {
     }
   }
 
-  std::size_t scratch_bytes() const {
-    return count_ == 0 || is_zero_ ? 0 : description_.scratchpad_desc().get_size();
+  std::size_t scratch_bytes() const { return description_.scratchpad_desc().get_size(); }
+
+  void run(const float* a, const float* b, float* dst, std::byte* scratch) const {
+    dnnl::stream stream(engine_);
+    const auto memory = [&](const dnnl::memory::desc& desc, const void* data) {
+      return dnnl::memory(desc, engine_, const_cast<void*>(data));
+    };
+    primitive_.execute(stream,
+                       {{DNNL_ARG_SRC, memory(description_.src_desc(), a)},
+                        {DNNL_ARG_WEIGHTS, memory(description_.weights_desc(), b)},
+                        {DNNL_ARG_DST, memory(description_.dst_desc(), dst)},
+                        {DNNL_ARG_SCRATCHPAD, memory(description_.scratchpad_desc(), scratch)}});
+    stream.wait();
+  }
+
+ private:
+  dnnl::engine engine_;
+  dnnl::matmul::primitive_desc description_;
+  dnnl::matmul primitive_;
+};
+
+/// Places of the matrices of a stack, in the order of the result.
+std::vector<std::int64_t> matrix_places(const MatMulProblem::Operand& operand,
+                                        const Shape& result) {
+  std::vector<std::int64_t> places{0};
+  for (std::size_t axis = 0; axis + 2 < result.size(); ++axis) {
+    std::vector<std::int64_t> next;
+    for (const std::int64_t place : places)
+      for (std::int64_t i = 0; i < result[axis]; ++i)
+        next.push_back(place + (operand.shape[axis] == 1 ? 0 : i * operand.strides[axis]));
+    places = std::move(next);
+  }
+  return places;
+}
+
+class MatMulKernel final : public Kernel {
+ public:
+  explicit MatMulKernel(MatMulProblem problem)
+      : problem_(std::move(problem)),
+        count_(element_count(problem_.result)),
+        is_zero_(problem_.a.shape.back() == 0) {
+    if (count_ == 0 || is_zero_) return;
+    a_places_ = matrix_places(problem_.a, problem_.result);
+    b_places_ = matrix_places(problem_.b, problem_.result);
+    const std::int64_t rest = rows() % kTileRows;
+    if (rows() >= kTileRows) whole_ = Product(problem_, kTileRows);
+    if (rest > 0) rest_ = Product(problem_, rest);
+    if (rows() >= kTileRows) scratch_bytes_ = whole_.scratch_bytes();
+    if (rest > 0) scratch_bytes_ = std::max(scratch_bytes_, rest_.scratch_bytes());
   }
 
   void run(const Run& run) const override {
@@ -90,33 +140,44 @@ class MatMulKernel final : public Kernel {
   }
 
  private:
+  static constexpr std::int64_t kTileRows = 128;
+
+  std::int64_t rows() const { return problem_.result[problem_.result.size() - 2]; }
+
+  /// Tiles of rows are the same for any number of threads.
   void multiply(const Run& run) const {
-    dnnl::stream stream(engine_);
-    const auto memory = [&](const dnnl::memory::desc& desc, const std::byte* data) {
-      return dnnl::memory(desc, engine_, const_cast<std::byte*>(data));
-    };
-    primitive_.execute(
-        stream, {{DNNL_ARG_SRC, memory(description_.src_desc(), run.inputs[0])},
-                 {DNNL_ARG_WEIGHTS, memory(description_.weights_desc(), run.inputs[1])},
-                 {DNNL_ARG_DST, memory(description_.dst_desc(), run.outputs[0])},
-                 {DNNL_ARG_SCRATCHPAD, memory(description_.scratchpad_desc(), run.scratch)}});
-    stream.wait();
+    const std::int64_t tiles = (rows() + kTileRows - 1) / kTileRows;
+    const std::int64_t row_step = problem_.a.strides[problem_.a.strides.size() - 2];
+    const std::int64_t columns = problem_.result.back();
+    const auto stacks = static_cast<std::int64_t>(a_places_.size());
+    parallel_for(run.threads, stacks * tiles, [&](std::int64_t begin, std::int64_t end) {
+      const ThreadCount one(1);
+      const AlignedBytes scratch(scratch_bytes_);
+      for (std::int64_t i = begin; i < end; ++i) {
+        const auto stack = static_cast<std::size_t>(i / tiles);
+        const std::int64_t row = i % tiles * kTileRows;
+        const Product& product = rows() - row >= kTileRows ? whole_ : rest_;
+        product.run(
+            reinterpret_cast<const float*>(run.inputs[0]) + a_places_[stack] + row * row_step,
+            reinterpret_cast<const float*>(run.inputs[1]) + b_places_[stack],
+            reinterpret_cast<float*>(run.outputs[0]) + (i / tiles * rows() + row) * columns,
+            scratch.data());
+      }
+    });
   }
 
   MatMulProblem problem_;
-  dnnl::engine engine_;
-  dnnl::matmul::primitive_desc description_;
-  dnnl::matmul primitive_;
+  Product whole_, rest_;  ///< of a whole tile, and of the rows that are left
+  std::vector<std::int64_t> a_places_, b_places_;
+  std::size_t scratch_bytes_ = 0;
   std::int64_t count_;
   bool is_zero_;  ///< sums of no products
 };
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_matmul(MatMulProblem problem, std::size_t& out_scratch_bytes) {
-  auto kernel = std::make_unique<MatMulKernel>(std::move(problem));
-  out_scratch_bytes = kernel->scratch_bytes();
-  return kernel;
+std::unique_ptr<Kernel> make_matmul(MatMulProblem problem) {
+  return std::make_unique<MatMulKernel>(std::move(problem));
 }
 
 MatrixStacks matrix_stacks(const Site& site, std::size_t left, std::size_t right) {
@@ -164,7 +225,7 @@ Planned plan_matmul(const Site& site) {
   Planned planned;
   planned.inputs = {{site.input(0), {}}, {site.input(1), {}}};
   planned.outputs = {{site.output, {}}};
-  planned.kernel = make_matmul(std::move(problem), planned.scratch_bytes);
+  planned.kernel = make_matmul(std::move(problem));
   return planned;
 }
 

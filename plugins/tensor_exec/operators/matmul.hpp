@@ -29,6 +29,6 @@ struct MatrixStacks {
 MatrixStacks matrix_stacks(const Site& site, std::size_t left, std::size_t right);
 
 /// Errors: UNIMPLEMENTED.
-std::unique_ptr<Kernel> make_matmul(MatMulProblem problem, std::size_t& out_scratch_bytes);
+std::unique_ptr<Kernel> make_matmul(MatMulProblem problem);
 
 }  // namespace adze::exec

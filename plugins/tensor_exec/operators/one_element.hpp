@@ -1,4 +1,5 @@
-// Functions of one element, in floats. On quantized values they are tables of 256 entries.
+// Functions of one element, in floats. On quantized values they are tables of 256 entries. A
+// function object has operator()(float), and apply(src, dst, count) for all elements of a row.
 #pragma once
 
 #include <utility>
@@ -17,7 +18,7 @@ class OneElementKernel final : public Kernel {
     const auto* src = reinterpret_cast<const float*>(run.inputs[0]);
     auto* dst = reinterpret_cast<float*>(run.outputs[0]);
     parallel_for(run.threads, count_, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) dst[i] = function_(src[i]);
+      function_.apply(src + begin, dst + begin, end - begin);
     });
   }
 

@@ -18,14 +18,14 @@ Geometry pool_geometry(const Site& site) {
 /// Calls body(offset of the input pixel in its image) for each tap inside the image.
 template <class Body>
 void for_each_tap(const Geometry& g, std::int64_t out_y, std::int64_t out_x, const Body& body) {
-  for (std::int64_t row = 0; row < g.kernel_height; ++row) {
-    const std::int64_t y = out_y * g.stride_height - g.pad_top + row * g.dilation_height;
-    if (y < 0 || y >= g.in_height) continue;
-    for (std::int64_t column = 0; column < g.kernel_width; ++column) {
-      const std::int64_t x = out_x * g.stride_width - g.pad_left + column * g.dilation_width;
-      if (x >= 0 && x < g.in_width) body((y * g.in_width + x) * g.in_channels);
-    }
-  }
+  const std::int64_t top = out_y * g.stride_height - g.pad_top,
+                     left = out_x * g.stride_width - g.pad_left;
+  const Taps rows = taps_inside(top, g.dilation_height, g.kernel_height, g.in_height),
+             columns = taps_inside(left, g.dilation_width, g.kernel_width, g.in_width);
+  for (std::int64_t row = rows.begin; row < rows.end; ++row)
+    for (std::int64_t column = columns.begin; column < columns.end; ++column)
+      body(((top + row * g.dilation_height) * g.in_width + left + column * g.dilation_width) *
+           g.in_channels);
 }
 
 /// Calls body(image, y, x, output pixel) for all output pixels.
@@ -71,10 +71,7 @@ class MaxPoolKernel final : public Kernel {
 /// Output pixels that a window of one axis covers, of them inside the padded input.
 std::int64_t covered(std::int64_t out, std::int64_t stride, std::int64_t before, std::int64_t in,
                      std::int64_t after, std::int64_t kernel, std::int64_t dilation) {
-  std::int64_t count = 0;
-  for (std::int64_t k = 0; k < kernel; ++k)
-    if (out * stride - before + k * dilation < in + after) ++count;
-  return count;
+  return taps_inside(out * stride, dilation, kernel, before + in + after).count();
 }
 
 class AveragePoolKernel final : public Kernel {

@@ -36,8 +36,8 @@ std::vector<Range> ranges_of(const Site& site) {
     const std::int64_t size = in[static_cast<std::size_t>(axis)], step = steps[i];
     const auto from_end = [&](std::int64_t at) { return at < 0 ? at + size : at; };
     const bool forward = step > 0;
-    const std::int64_t start =
-        std::clamp<std::int64_t>(from_end(starts[i]), 0, forward ? size : size - 1);
+    const std::int64_t start = std::clamp<std::int64_t>(
+        from_end(starts[i]), size > 0 || forward ? 0 : -1, forward ? size : size - 1);
     const std::int64_t end = std::clamp<std::int64_t>(from_end(ends[i]), forward ? 0 : -1, size);
     const std::int64_t span = forward ? end - start : start - end;
     const std::int64_t stride = std::clamp<std::int64_t>(step, -size - 1, size + 1);

@@ -1,7 +1,11 @@
 // Softmax, LogSoftmax and Hardmax, in floats. Before opset 13 they run over all axes from `axis`
 // on.
+#include <algorithm>
+#include <array>
+
 #include "plugins/tensor_exec/operators/all.hpp"
 #include "plugins/tensor_exec/operators/axes.hpp"
+#include "plugins/tensor_exec/operators/vector_math.hpp"
 
 namespace adze::exec {
 namespace {
@@ -24,6 +28,65 @@ Extents softmax_extents(const Site& site) {
   return extents_around(shape, axis, end);
 }
 
+constexpr std::int64_t kLanes = 8;  ///< columns, or sums of one column, side by side
+
+/// One column whose elements lie side by side, in the order of the lanes.
+ADZE_MULTIVERSION
+void softmax_row(const float* src, std::int64_t count, bool logarithms, float* dst) {
+  std::array<float, kLanes> lanes;
+  lanes.fill(-std::numeric_limits<float>::infinity());
+  const std::int64_t whole = count - count % kLanes;
+  for (std::int64_t i = 0; i < whole; i += kLanes)
+    for (std::int64_t lane = 0; lane < kLanes; ++lane)
+      lanes[static_cast<std::size_t>(lane)] = lanes[static_cast<std::size_t>(lane)] < src[i + lane]
+                                                  ? src[i + lane]
+                                                  : lanes[static_cast<std::size_t>(lane)];
+  for (std::int64_t i = whole; i < count; ++i) lanes[0] = lanes[0] < src[i] ? src[i] : lanes[0];
+  const float largest = *std::max_element(lanes.begin(), lanes.end());
+  for (std::int64_t i = 0; i < count; ++i) dst[i] = exponential(src[i] - largest);
+  lanes.fill(0);
+  for (std::int64_t i = 0; i < whole; i += kLanes)
+    for (std::int64_t lane = 0; lane < kLanes; ++lane)
+      lanes[static_cast<std::size_t>(lane)] += dst[i + lane];
+  for (std::int64_t i = whole; i < count; ++i) lanes[0] += dst[i];
+  float sum = 0;
+  for (const float lane : lanes) sum += lane;
+  if (!logarithms) {
+    for (std::int64_t i = 0; i < count; ++i) dst[i] /= sum;
+    return;
+  }
+  const float logarithm = std::log(sum);
+  for (std::int64_t i = 0; i < count; ++i) dst[i] = src[i] - largest - logarithm;
+}
+
+/// `width` columns, up to kLanes, whose elements lie `step` apart.
+ADZE_MULTIVERSION
+void softmax_columns(const float* src, std::int64_t count, std::int64_t step, std::int64_t width,
+                     bool logarithms, float* dst) {
+  std::array<float, kLanes> largest, sums{};
+  largest.fill(-std::numeric_limits<float>::infinity());
+  for (std::int64_t i = 0; i < count; ++i)
+    for (std::int64_t c = 0; c < width; ++c) {
+      float& best = largest[static_cast<std::size_t>(c)];
+      best = best < src[i * step + c] ? src[i * step + c] : best;
+    }
+  for (std::int64_t i = 0; i < count; ++i)
+    for (std::int64_t c = 0; c < width; ++c) {
+      const float power = exponential(src[i * step + c] - largest[static_cast<std::size_t>(c)]);
+      dst[i * step + c] = power;
+      sums[static_cast<std::size_t>(c)] += power;
+    }
+  if (logarithms)
+    for (float& sum : sums) sum = std::log(sum);
+  for (std::int64_t i = 0; i < count; ++i)
+    for (std::int64_t c = 0; c < width; ++c) {
+      const float sum = sums[static_cast<std::size_t>(c)];
+      float& result = dst[i * step + c];
+      result = logarithms ? src[i * step + c] - largest[static_cast<std::size_t>(c)] - sum
+                          : result / sum;
+    }
+}
+
 class SoftmaxKernel final : public Kernel {
  public:
   SoftmaxKernel(Softmax function, const Extents& extents)
@@ -34,34 +97,26 @@ class SoftmaxKernel final : public Kernel {
     auto* dst = reinterpret_cast<float*>(run.outputs[0]);
     const auto [outer, middle, inner] = extents_;
     if (middle == 0) return;
-    parallel_for(run.threads, outer * inner, [&](std::int64_t begin, std::int64_t end) {
+    const std::int64_t blocks = (inner + kLanes - 1) / kLanes;  // of columns
+    parallel_for(run.threads, outer * blocks, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
-        const std::int64_t at =
-            i / extents_.inner * extents_.middle * extents_.inner + i % extents_.inner;
-        if (function_ == Softmax::hardmax)
-          mark_largest(src + at, dst + at);
-        else
-          column(src + at, dst + at);
+        const std::int64_t column = i % blocks * kLanes;
+        const std::int64_t at = i / blocks * extents_.middle * extents_.inner + column;
+        columns(src + at, std::min(kLanes, extents_.inner - column), dst + at);
       }
     });
   }
 
  private:
-  void column(const float* src, float* dst) const {
-    const std::int64_t step = extents_.inner;
-    float largest = -std::numeric_limits<float>::infinity(), sum = 0;
-    for (std::int64_t i = 0; i < extents_.middle; ++i) largest = std::max(largest, src[i * step]);
-    for (std::int64_t i = 0; i < extents_.middle; ++i) {
-      dst[i * step] = std::exp(src[i * step] - largest);
-      sum += dst[i * step];
-    }
-    if (function_ == Softmax::softmax) {
-      for (std::int64_t i = 0; i < extents_.middle; ++i) dst[i * step] /= sum;
-      return;
-    }
-    const float logarithm = std::log(sum);
-    for (std::int64_t i = 0; i < extents_.middle; ++i)
-      dst[i * step] = src[i * step] - largest - logarithm;
+  void columns(const float* src, std::int64_t width, float* dst) const {
+    const bool logarithms = function_ == Softmax::log_softmax;
+    if (function_ == Softmax::hardmax)
+      for (std::int64_t column = 0; column < width; ++column)
+        mark_largest(src + column, dst + column);
+    else if (extents_.inner == 1)
+      softmax_row(src, extents_.middle, logarithms, dst);
+    else
+      softmax_columns(src, extents_.middle, extents_.inner, width, logarithms, dst);
   }
 
   /// The first of equals.

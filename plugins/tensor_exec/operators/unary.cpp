@@ -3,6 +3,7 @@
 
 #include "plugins/tensor_exec/operators/all.hpp"
 #include "plugins/tensor_exec/operators/one_element.hpp"
+#include "plugins/tensor_exec/operators/vector_math.hpp"
 
 namespace adze::exec {
 namespace {
@@ -21,7 +22,9 @@ struct Function {
   Clamp limits;
   float alpha = 0, beta = 0;
 
-  float operator()(float x) const {
+  void apply(const float* src, float* dst, std::int64_t count) const;
+
+  [[gnu::always_inline]] float operator()(float x) const {
     switch (kind) {
       case Kind::clamp:
         return limited(x, limits.low, limits.high);
@@ -34,9 +37,9 @@ struct Function {
       case Kind::leaky_relu:
         return x < 0 ? alpha * x : x;
       case Kind::sigmoid:
-        return 1.0f / (1.0f + std::exp(-x));
+        return logistic(x);
       case Kind::tanh:
-        return std::tanh(x);
+        return hyperbolic_tangent(x);
     }
     return x;
   }
@@ -47,6 +50,40 @@ struct Function {
     return raised > high ? high : raised;
   }
 };
+
+/// The kind is known to the loop.
+template <Function::Kind kind>
+[[gnu::always_inline]] inline void apply_kind(const Function& given, const float* src, float* dst,
+                                              std::int64_t count) {
+  Function function = given;
+  function.kind = kind;
+  for (std::int64_t i = 0; i < count; ++i) dst[i] = function(src[i]);
+}
+
+ADZE_MULTIVERSION
+void apply_all(const Function& function, const float* src, float* dst, std::int64_t count) {
+  using Kind = Function::Kind;
+  switch (function.kind) {
+    case Kind::clamp:
+      return apply_kind<Kind::clamp>(function, src, dst, count);
+    case Kind::elu:
+      return apply_kind<Kind::elu>(function, src, dst, count);
+    case Kind::hard_sigmoid:
+      return apply_kind<Kind::hard_sigmoid>(function, src, dst, count);
+    case Kind::hard_swish:
+      return apply_kind<Kind::hard_swish>(function, src, dst, count);
+    case Kind::leaky_relu:
+      return apply_kind<Kind::leaky_relu>(function, src, dst, count);
+    case Kind::sigmoid:
+      return apply_kind<Kind::sigmoid>(function, src, dst, count);
+    case Kind::tanh:
+      return apply_kind<Kind::tanh>(function, src, dst, count);
+  }
+}
+
+void Function::apply(const float* src, float* dst, std::int64_t count) const {
+  apply_all(*this, src, dst, count);
+}
 
 Function function_of(const Site& site) {
   const std::string& op = site.node.op;

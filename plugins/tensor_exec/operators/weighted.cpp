@@ -62,6 +62,7 @@ IntegerConvolution integer_problem(const Site& site, const WeightedLayer& layer)
   const std::size_t depth = static_cast<std::size_t>(layer.geometry.depth());
   const std::vector<float> bias = bias_of(site, layer);
   for (std::size_t o = 0; o < channels; ++o) {
+    if (std::isnan(bias[o])) site.malformed("its bias holds a NaN, which no integer stands for");
     const std::size_t at = quantization.scale.size() == 1 ? 0 : o;
     for (std::size_t i = 0; i < depth; ++i)
       problem.weights.push_back(

@@ -1,6 +1,8 @@
 // Sliding windows: what convolution and pooling share.
 #pragma once
 
+#include <algorithm>
+
 #include "plugins/tensor_exec/convolution.hpp"
 
 namespace adze::exec {
@@ -16,6 +18,20 @@ struct WindowAxis {
     return place * stride - before + tap * dilation;
   }
 };
+
+/// Taps of a window inside an axis.
+struct Taps {
+  std::int64_t begin, end;
+  std::int64_t count() const { return end - begin; }
+};
+/// Of a window whose tap k lies at first + k * step those in [0, size): windows may be much larger
+/// than what they see.
+inline Taps taps_inside(std::int64_t first, std::int64_t step, std::int64_t kernel,
+                        std::int64_t size) {
+  const std::int64_t begin = first >= 0 ? 0 : std::min((-first + step - 1) / step, kernel);
+  const std::int64_t end = first >= size ? 0 : std::min((size - 1 - first) / step + 1, kernel);
+  return {begin, std::max(begin, end)};
+}
 
 /// Strides, dilations and paddings of a Conv or pooling node, auto_pad resolved and checked against
 /// the shapes of input 0 and output 0, batch included. `kernel`: sizes along the spatial axes.
