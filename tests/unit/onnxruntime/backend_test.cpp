@@ -131,6 +131,37 @@ TEST_F(OnnxRuntime, shows_quantized_values_as_their_readers_see_them) {
   EXPECT_TRUE(plain.unavailable().empty()) << "nothing is computed as one then";
 }
 
+// Where ONNX Runtime computes with integers, each layer is the same but for roundings of sums whose
+// scales it joins; computed as floats (optimization = none), layers part by a step here and there,
+// and what follows carries that on.
+TEST_F(OnnxRuntime, quantized_layers_are_the_same_integers) {
+  for (const char* name : {"fmnist_mobilenet.onnx", "fmnist_resnet10.onnx"}) {
+    const Graph graph = adze::testing::quantize_by_range(fixture(name), cpu_backend());
+    std::vector<std::string> layers;
+    for (const Node& node : graph.nodes)
+      if (const Value& value = graph.value(node.outputs[0]); value.quant)
+        layers.push_back(value.name);
+    const auto inputs = adze::testing::random_inputs(graph, 4, 1);
+    BackendRunner own(cpu_backend(), {}, graph, "own", {}, {.batch = 4, .extra_outputs = layers});
+    BackendRunner peer(ort(), {}, graph, "peer", {}, {.batch = 4, .extra_outputs = layers});
+    const auto expected = own.run(inputs), got = peer.run(inputs);
+    ASSERT_EQ(got.size(), expected.size());
+    for (std::size_t i = 0; i < got.size(); ++i) {
+      const auto a = to_f32(got[i].tensor), b = to_f32(expected[i].tensor);
+      const auto& quant = value_named(graph, got[i].name).quant;
+      if (!quant) continue;
+      std::size_t differing = 0;
+      for (std::size_t k = 0; k < a.size(); ++k) {
+        const float steps = std::fabs(a[k] - b[k]) / quant->scale[0];
+        ASSERT_LT(steps, 1.5f) << name << ", " << got[i].name;
+        differing += steps > 0.5f;
+      }
+      EXPECT_LE(static_cast<double>(differing), 0.001 * static_cast<double>(a.size()))
+          << name << ", " << got[i].name;
+    }
+  }
+}
+
 TEST_F(OnnxRuntime, runs_integers_and_a_batch_that_the_file_does_not_speak_of) {
   const std::vector<std::int64_t> weights = {10, 20};
   const Tensor w(DType::i64, {1, 2}, std::span<const std::int64_t>(weights));
