@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "host/base/file.hpp"
+#include "host/pipeline/board_type_check.hpp"
 #include "host/pipeline/board_type_fit.hpp"
 
 namespace adze::host {
@@ -36,6 +37,7 @@ std::string line_of(const char* what, const FitErrors& errors) {
 void fit(const FitOptions& options, Context& context) {
   const Component backend = context.registry().find(options.backend);
   const Facts facts = load_facts(options.from);
+  check_board_type(facts, (board_type_folder() / (options.from + ".toml")).string());
   const std::vector<TimedModel> rows = read_timed_models(options.data, options.time_column);
   BoardFit result;
   {

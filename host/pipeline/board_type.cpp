@@ -7,6 +7,7 @@
 
 #include "host/base/file.hpp"
 #include "host/base/nearest.hpp"
+#include "host/pipeline/board_type_check.hpp"
 #include "host/pipeline/toml_table.hpp"
 
 namespace adze::host {
@@ -78,7 +79,9 @@ Facts load_facts(const std::string& board_type, const std::filesystem::path& fol
 }
 
 std::unique_ptr<Target> load_target(const std::string& board_type) {
-  return std::make_unique<Target>(board_type, load_facts(board_type));
+  const Facts facts = load_facts(board_type);
+  check_board_type(facts, (board_type_folder() / (board_type + ".toml")).string());
+  return std::make_unique<Target>(board_type, facts);
 }
 
 }  // namespace adze::host

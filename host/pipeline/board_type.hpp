@@ -29,7 +29,7 @@ void require_board_type(const std::string& board_type,
 Facts load_facts(const std::string& board_type,
                  const std::filesystem::path& folder = board_type_folder());
 
-/// The target of a call. The facts are copied.
+/// The target of a call. The facts are copied. Errors: as load_facts, and as check_board_type.
 std::unique_ptr<Target> load_target(const std::string& board_type);
 
 }  // namespace adze::host

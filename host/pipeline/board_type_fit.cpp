@@ -220,8 +220,10 @@ std::vector<TimedModel> read_timed_models(const std::filesystem::path& file,
       time = column(time_column);
       family = column("family");
       if (model == heading.size() || time == heading.size())
-        fail(fmt::format("no column '{}' in '{}'; a heading like model,{} is needed",
-                         model == heading.size() ? "model" : time_column, line, time_column));
+        fail(
+            fmt::format("no column '{}' in '{}'; a heading like model,{} is needed, or "
+                        "--time-column",
+                        model == heading.size() ? "model" : time_column, line, time_column));
       continue;
     }
     if (cells.size() != heading.size())

@@ -1,0 +1,178 @@
+// Rules of the board types on small graphs, and what cutting the accelerator's subgraph costs.
+#include <gmock/gmock.h>
+
+#include "host/base/error.hpp"
+#include "host/pipeline/board_type.hpp"
+#include "tests/unit/drpai/plugins.hpp"
+
+namespace adze::host {
+namespace {
+
+using ::testing::HasSubstr;
+
+/// A graph in topological order, built node by node.
+class Sketch {
+ public:
+  std::uint32_t input(Shape shape) {
+    graph_.inputs.push_back(value("input", std::move(shape)));
+    return graph_.inputs.back();
+  }
+  std::uint32_t constant(Shape shape) {
+    const std::uint32_t index = value("constant" + std::to_string(graph_.values.size()), shape);
+    Tensor tensor(DType::f32, std::move(shape));
+    for (float& element : tensor.mutate<float>()) element = 0.5f;
+    graph_.values[index].constant = std::move(tensor);
+    return index;
+  }
+  std::uint32_t node(const std::string& op, std::vector<std::uint32_t> inputs, Shape shape,
+                     std::map<std::string, Attribute> attributes = {}) {
+    Node made;
+    made.op = op;
+    made.name = op + std::to_string(graph_.nodes.size());
+    made.inputs = std::move(inputs);
+    made.outputs = {value(made.name + "_out", std::move(shape))};
+    made.attributes = std::move(attributes);
+    graph_.nodes.push_back(std::move(made));
+    return graph_.nodes.back().outputs[0];
+  }
+  std::uint32_t conv(std::uint32_t from, std::int64_t outputs, std::int64_t groups = 1,
+                     std::int64_t height = 3, std::int64_t width = 3) {
+    const Shape in = *graph_.values[from].shape;
+    return node(
+        "Conv", {from, constant({outputs, in[1] / groups, height, width})},
+        {in[0], outputs, in[2], in[3]},
+        {{"group", groups},
+         {"pads", std::vector<std::int64_t>{height / 2, width / 2, height / 2, width / 2}}});
+  }
+  Graph done(std::uint32_t output) {
+    graph_.outputs = {output};
+    return graph_;
+  }
+
+ private:
+  std::uint32_t value(const std::string& name, Shape shape) {
+    Value made;
+    made.name = name;
+    made.dtype = DType::f32;
+    made.shape = std::move(shape);
+    graph_.values.push_back(std::move(made));
+    return static_cast<std::uint32_t>(graph_.values.size() - 1);
+  }
+  Graph graph_;
+};
+
+std::vector<Placement> placed(const Graph& graph, const std::string& board_type) {
+  const auto target = load_target(board_type);
+  CallOptions options;
+  options.target = target.get();
+  return place(drpai_backend(), {}, graph, options);
+}
+
+double total_ms(const Graph& graph, Facts facts, double sparsity = 0) {
+  const Target target("rzv2h", facts);
+  CallOptions options;
+  options.target = &target;
+  std::vector<WhatIf> questions;
+  for (std::uint32_t n = 0; n < graph.nodes.size(); ++n) questions.push_back({n, sparsity});
+  double sum = 0;
+  for (const double ms : estimate(drpai_backend(), {}, graph, options, questions)) sum += ms;
+  return sum;
+}
+
+TEST(Rules, tell_grouped_depthwise_and_odd_kernels_apart) {
+  Sketch sketch;
+  auto x = sketch.input({1, 64, 28, 28});
+  x = sketch.conv(x, 64);
+  x = sketch.conv(x, 64, 32);
+  x = sketch.conv(x, 64, 64);
+  x = sketch.conv(x, 64, 64, 5, 5);
+  x = sketch.conv(x, 64, 1, 1, 7);
+  const Graph graph = sketch.done(x);
+  const auto v2h = placed(graph, "rzv2h"), v2l = placed(graph, "rzv2l");
+  EXPECT_EQ(v2h[0].unit, "drpai");
+  EXPECT_EQ(v2h[1].reason, "grouped convolution, 32 groups: runs on the CPU");
+  EXPECT_EQ(v2h[2].unit, "drpai");
+  EXPECT_EQ(v2h[3].unit, "drpai");
+  EXPECT_EQ(v2h[4].reason, "kernel 1x7 is not square: runs on the CPU");
+  EXPECT_EQ(v2l[2].unit, "drpai");
+  EXPECT_EQ(v2l[3].reason, "depthwise convolution with a 5x5 kernel: runs on the CPU");
+}
+
+TEST(Rules, send_broadcasts_and_lone_normalizations_to_the_cpu) {
+  Sketch sketch;
+  auto x = sketch.conv(sketch.input({1, 32, 8, 8}), 32);
+  const auto pooled = sketch.node("GlobalAveragePool", {x}, {1, 32, 1, 1});
+  const auto gate = sketch.node("Sigmoid", {pooled}, {1, 32, 1, 1});
+  x = sketch.node("Mul", {x, gate}, {1, 32, 8, 8});
+  x = sketch.conv(x, 32);
+  std::vector<std::uint32_t> normalization{x};
+  for (int i = 0; i < 4; ++i) normalization.push_back(sketch.constant({32}));
+  x = sketch.node("BatchNormalization", normalization, {1, 32, 8, 8});
+  x = sketch.conv(sketch.node("Relu", {x}, {1, 32, 8, 8}), 32);
+  const Graph graph = sketch.done(sketch.node("Frobnicate", {x}, {1, 32, 8, 8}));
+  const auto where = placed(graph, "rzv2h");
+  EXPECT_EQ(where[1].unit, "drpai");
+  EXPECT_EQ(where[2].unit, "drpai");
+  EXPECT_THAT(where[3].reason, HasSubstr("Mul of 1x32x8x8 and 1x32x1x1"));
+  EXPECT_THAT(where[5].reason, HasSubstr("normalization in front of an activation"));
+  EXPECT_EQ(where[6].unit, "drpai");
+  EXPECT_THAT(where[8].reason, HasSubstr("operator Frobnicate is not offered by DRP-AI"));
+  EXPECT_THAT(placed(graph, "rzv2l")[2].reason, HasSubstr("no part of a Swish"));
+}
+
+TEST(Rules, with_an_unknown_condition_are_refused) {
+  Facts facts = load_facts("rzv2h");
+  facts["placement.rule.0.when"] = std::string("on_sundays");
+  Sketch sketch;
+  const Graph graph = sketch.done(sketch.conv(sketch.input({1, 8, 8, 8}), 8));
+  try {
+    total_ms(graph, facts);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("no condition 'on_sundays' among always, grouped"));
+  }
+}
+
+TEST(Latency, of_a_shortcut_around_the_cpu_is_that_of_two_hand_overs_more) {
+  const auto block = [](bool shortcut) {
+    Sketch sketch;
+    const auto first = sketch.conv(sketch.input({1, 64, 28, 28}), 64);
+    auto x = sketch.conv(first, 64, 32);
+    x = sketch.conv(x, 64);
+    if (shortcut) x = sketch.node("Add", {x, first}, {1, 64, 28, 28});
+    return sketch.done(x);
+  };
+  Facts facts = load_facts("rzv2h");
+  const double each = std::get<double>(facts.at("cost.hand_over.ms_each")),
+               size = std::get<double>(facts.at("cost.hand_over.ms_per_million_elements"));
+  // `first` leaves once, for both of its readers; it enters the last subgraph besides.
+  EXPECT_NEAR(total_ms(block(true), facts) - total_ms(block(false), facts),
+              each + size * 64 * 28 * 28 / 1e6, 1e-9);
+}
+
+TEST(Latency, follows_the_clock_in_products_only_and_zeros_down_to_the_floor) {
+  Sketch sketch;
+  const Graph graph = sketch.done(sketch.conv(sketch.input({1, 64, 28, 28}), 64));
+  Facts facts = load_facts("rzv2h");
+  const double full = total_ms(graph, facts);
+  const double products =
+      64. * 64 * 9 * 28 * 28 / 1e9 * std::get<double>(facts.at("cost.ai_mac.ms_per_gmac"));
+  facts["clock.ai_mhz"] = 250.0;
+  EXPECT_NEAR(total_ms(graph, facts) - full, 3 * products, 1e-9);
+  facts = load_facts("rzv2h");
+  EXPECT_LT(total_ms(graph, facts, 0.5), full);
+  EXPECT_EQ(total_ms(graph, facts, 0.99), total_ms(graph, facts, 1));
+  facts["sparse.supported"] = false;
+  EXPECT_EQ(total_ms(graph, facts, 0.9), full);
+}
+
+TEST(Latency, needs_every_price) {
+  Facts facts = load_facts("rzv2h");
+  facts.erase("cost.drp.ms_per_node");
+  Sketch sketch;
+  const Graph graph = sketch.done(sketch.conv(sketch.input({1, 8, 8, 8}), 8));
+  EXPECT_THROW(total_ms(graph, facts), Error);
+}
+
+}  // namespace
+}  // namespace adze::host
