@@ -1,5 +1,7 @@
 #include "plugins/reconstruct/correction.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <limits>
 #include <utility>
 
@@ -10,6 +12,9 @@ namespace {
 
 /// Pulls of the least squares towards the weights without a correction.
 constexpr double kDampings[] = {1e-3, 1e-2, 1e-1};
+/// The one that large layers get, for which each try takes seconds.
+constexpr double kDampingOfLargeLayers = 1e-2;
+constexpr double kLargeRefit = 5e9;  ///< operations
 
 /// The same inputs, to be answered as the weights before would.
 std::vector<RefitProblem> as_before(std::span<const RefitProblem> problems) {
@@ -37,6 +42,14 @@ RowMatrix least_squares(std::span<const RefitProblem> problems, const RowMatrix&
     first += problem.dense.rows();
   }
   return refit_mask(pulled, keep, damping, for_each);
+}
+
+bool is_large(std::span<const RefitProblem> problems, std::span<const std::uint8_t> keep) {
+  const auto rows =
+      static_cast<double>(problems.size()) * static_cast<double>(problems[0].dense.rows());
+  const auto kept =
+      static_cast<double>(std::count(keep.begin(), keep.end(), std::uint8_t{1})) / rows;
+  return rows * std::pow(kept, 3) / 3 > kLargeRefit;
 }
 
 RowMatrix compute(Correction correction, std::span<const RefitProblem> problems,
@@ -83,7 +96,10 @@ Corrected correct(const Evidence& evidence, std::span<const RefitProblem> all,
     };
     offer(Correction::none, 0);
     offer(Correction::bias, 0);
-    for (const double pull : kDampings) offer(Correction::least_squares, pull);
+    if (is_large(evidence.fitted.groups, keep))
+      offer(Correction::least_squares, kDampingOfLargeLayers);
+    else
+      for (const double pull : kDampings) offer(Correction::least_squares, pull);
   }
   const RowMatrix plain = refit_mask(as_before(all), keep, damping, for_each);
   best.weights = compute(best.correction, all, plain, keep, best.damping, for_each);

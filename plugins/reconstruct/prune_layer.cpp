@@ -83,6 +83,7 @@ PrunedLayer prune_layer(const Layer& layer, std::span<const RefitProblem> proble
   } else {
     pruned.keep = search(problem, layer, goal, before, options, for_each, pruned);
   }
+  if (!options.refit) return pruned;
   pruned.weights = solve_mask(problem, dense_of(problems), pruned.keep, for_each);
   pruned.error = relative_error(problems, pruned.weights);
   return pruned;

@@ -20,6 +20,7 @@ struct LayerOptions {
   Search search = Search::admm;
   double damping = 1e-3;  ///< share of the inputs' mean power that pulls towards the weights before
   AdmmOptions admm;
+  bool refit = true;  ///< false: only the mask is wanted; weights and error stay empty
 };
 
 struct PrunedLayer {

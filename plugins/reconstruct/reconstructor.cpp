@@ -188,14 +188,14 @@ Refinable Reconstructor::prune_one(std::size_t index, Evidence evidence, const G
   }
   std::vector<RefitProblem> all = all_of(evidence);
   const std::vector<std::uint8_t> fixed = user_mask_of(layer);
-  PrunedLayer pruned =
-      prune_layer(layer, all, goal, earlier_of(layer), fixed, options_.layer, threads_);
+  LayerOptions mask_only = options_.layer;
+  mask_only.refit = false;
+  PrunedLayer pruned = prune_layer(layer, all, goal, earlier_of(layer), fixed, mask_only, threads_);
   const Corrected corrected = correct(evidence, all, pruned.keep, options_.layer.damping, threads_);
-  log(ADZE_LOG_DEBUG, "node '" + name_of(layer) + "': " + std::to_string(pruned.iterations) +
-                          " iterations, " + std::to_string(pruned.factorizations) +
-                          " factorizations, relative error " + std::to_string(pruned.error) +
-                          ", correction " + reconstruct::name_of(corrected.correction) + " " +
-                          std::to_string(corrected.damping));
+  log(ADZE_LOG_DEBUG,
+      "node '" + name_of(layer) + "': " + std::to_string(pruned.iterations) + " iterations, " +
+          std::to_string(pruned.factorizations) + " factorizations, correction " +
+          reconstruct::name_of(corrected.correction) + " " + std::to_string(corrected.damping));
   const Split split = split_of(layer);
   Refinable done{&layer,       std::move(all), std::move(pruned.keep), corrected.weights,
                  split.fitted, split.held_out};
@@ -280,7 +280,7 @@ double Reconstructor::pass_work(const std::vector<std::size_t>& pass) const {
 double Reconstructor::layer_work(const Layer& layer, const Goal& goal) const {
   const auto rows = static_cast<double>(layer.rows), columns = static_cast<double>(layer.columns);
   const double kept = (1 - goal.sparsity) * columns;
-  constexpr double kIterations = 50, kFactorizations = 12, kRefits = 6;
+  constexpr double kIterations = 50, kFactorizations = 12, kRefits = 4;
   return kIterations * 2 * rows * columns * columns +
          kFactorizations * std::pow(columns, 3) / 3 * static_cast<double>(layer.groups) +
          kRefits * rows * std::pow(kept, 3) / 3;

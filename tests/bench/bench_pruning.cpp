@@ -1,7 +1,8 @@
 // Layer errors and speed of adze.prune.reconstruct.
 //
 //   adze_bench_pruning errors         the 3x3 layers of the residual fixture against other methods
-//   adze_bench_pruning speed [N]      layers of ResNet-50's shapes on N threads beside OpenBLAS
+//   adze_bench_pruning speed [N [D]]  layers of ResNet-50's shapes, those with at most D inputs, on
+//                                     N threads beside OpenBLAS; rates are of processor time
 //
 // The errors are those of the fixture's own Gram matrices over 512 training images; the speed is of
 // random ones, since it does not depend on the numbers.
@@ -173,17 +174,17 @@ double gemm_rate(const Shape& shape, unsigned threads, const ForEach& for_each) 
   Eigen::MatrixXd c(size, a.cols());
   const double once = 2.0 * static_cast<double>(a.cols()) * size * size;
   const int repeats = std::max(1, static_cast<int>(4e9 / once));
-  const double started = now_s();
+  const double started = processor_s();
   for (int i = 0; i < repeats; ++i)
     for_each(threads, [&](std::uint64_t part) {
       cblas_dgemm(CblasColMajor, CblasNoTrans, CblasNoTrans, size, rows, size, 1, b.data(), size,
                   &a(0, static_cast<Eigen::Index>(part) * rows), size, 0,
                   &c(0, static_cast<Eigen::Index>(part) * rows), size);
     });
-  return once * repeats / (now_s() - started);
+  return once * repeats / (processor_s() - started);
 }
 
-void speed(unsigned thread_count) {
+void speed(unsigned thread_count, std::int64_t most_inputs) {
   ThreadPool pool(thread_count);
   const ForEach threads = on(pool);
   const Shape shapes[] = {
@@ -193,9 +194,12 @@ void speed(unsigned thread_count) {
       {512, 512, 9, 3}, {2048, 512, 1, 3}, {2048, 1024, 1, 1}, {512, 2048, 1, 2}};
   fmt::print(
       "| outputs x inputs | layers | iterations, factorizations | s a layer (processor) | "
-      "GFLOP/s | dgemm | share |\n|---|---:|---:|---:|---:|---:|---:|\n");
+      "GFLOP/s a processor | dgemm | share |\n|---|---:|---:|---:|---:|---:|---:|\n");
   double all_operations = 0, all_seconds = 0, all_processor = 0, all_gemm_seconds = 0;
+  int layers = 0;
   for (const Shape& shape : shapes) {
+    if (shape.channels * shape.positions > most_inputs) continue;
+    layers += shape.count;
     Layer layer;
     layer.rows = shape.rows;
     layer.columns = shape.channels * shape.positions;
@@ -221,7 +225,7 @@ void speed(unsigned thread_count) {
     const double operations = operations_of(shape, pruned);
     fmt::print("| {} x {} | {} | {}, {} | {:.2f} ({:.2f}) | {:.0f} | {:.0f} | {:.0f} % |\n",
                shape.rows, size, shape.count, pruned.iterations, pruned.factorizations, seconds,
-               busy, operations / seconds * 1e-9, rate * 1e-9, 100 * operations / seconds / rate);
+               busy, operations / busy * 1e-9, rate * 1e-9, 100 * operations / busy / rate);
     std::fflush(stdout);
     all_operations += shape.count * operations;
     all_seconds += shape.count * seconds;
@@ -231,9 +235,9 @@ void speed(unsigned thread_count) {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   fmt::print(
-      "| all | 52 | | {:.0f} ({:.0f}) | {:.0f} | {:.0f} | {:.0f} % |\n\nPeak memory: {} MB\n",
-      all_seconds, all_processor, all_operations / all_seconds * 1e-9,
-      all_operations / all_gemm_seconds * 1e-9, 100 * all_gemm_seconds / all_seconds,
+      "| all | {} | | {:.0f} ({:.0f}) | {:.0f} | {:.0f} | {:.0f} % |\n\nPeak memory: {} MB\n",
+      layers, all_seconds, all_processor, all_operations / all_processor * 1e-9,
+      all_operations / all_gemm_seconds * 1e-9, 100 * all_gemm_seconds / all_processor,
       usage.ru_maxrss / 1024);
 }
 
@@ -244,9 +248,10 @@ int main(int count, char** arguments) {
   if (what == "errors")
     errors();
   else if (what == "speed")
-    speed(count > 2 ? static_cast<unsigned>(std::max(1, std::atoi(arguments[2]))) : 2);
+    speed(count > 2 ? static_cast<unsigned>(std::max(1, std::atoi(arguments[2]))) : 2,
+          count > 3 ? std::atoll(arguments[3]) : 1 << 20);
   else {
-    fmt::print(stderr, "usage: adze_bench_pruning errors | speed [threads]\n");
+    fmt::print(stderr, "usage: adze_bench_pruning errors | speed [threads [inputs]]\n");
     return 2;
   }
   return 0;
