@@ -64,6 +64,24 @@ void check_before_inference(const Graph& graph, const Node& node, const TypedSha
   if (!node.domain.empty()) return;
   if (std::find(kWindows.begin(), kWindows.end(), node.op) != kWindows.end())
     check_window(graph, node, shapes);
+  if (node.op == "DepthToSpace" || node.op == "SpaceToDepth") {
+    constexpr std::int64_t kLargestBlock = 1 << 15;  // libonnx divides by its square
+    const auto block = attribute_or<std::int64_t>(node, "blocksize", 1);
+    if (block < 1 || block > kLargestBlock)
+      refuse(node, fmt::format("has a blocksize of {}", block));
+  }
+  if (node.op == "Scan") {  // libonnx makes a list as long as the attribute says
+    const auto scanned = attribute_or<std::int64_t>(node, "num_scan_inputs", 1);
+    if (scanned < 1 || scanned > static_cast<std::int64_t>(node.inputs.size()))
+      refuse(node, fmt::format("scans {} of its {} inputs", scanned, node.inputs.size()));
+  }
+  if (node.op == "LayerNormalization")  // libonnx writes to the axis that it names
+    if (const Shape* in = shape_of(graph, node, 0, shapes)) {
+      const auto rank = static_cast<std::int64_t>(in->size());
+      const auto axis = attribute_or<std::int64_t>(node, "axis", -1);
+      if (axis < -rank || axis >= rank)
+        refuse(node, fmt::format("has no axis {} in its input of {} axes", axis, rank));
+    }
   constexpr std::size_t kMostAxes = 32;
   for (std::size_t i = 0; i < node.inputs.size(); ++i)
     if (const Shape* shape = shape_of(graph, node, i, shapes); shape && shape->size() > kMostAxes)
