@@ -117,11 +117,11 @@ std::string sweep_table(const json& sweep) {
                fmt::format("{:.0f} kB", target.at("size_bytes").get<double>() / 1000),
                target.at("folder")});
   }
-  return table.str() + fmt::format(
-                           "\npredicted: for {}, by a hand-fitted model, not verified on hardware; "
-                           "layers: zeros in those that {} may change\n",
-                           sweep.at("board_type").get<std::string>(),
-                           sweep.at("stage").get<std::string>());
+  return table.str() +
+         fmt::format(
+             "\npredicted: for {}, by a model fitted to published times, not verified on hardware; "
+             "layers: zeros in those that {} may change\n",
+             sweep.at("board_type").get<std::string>(), sweep.at("stage").get<std::string>());
 }
 
 }  // namespace

@@ -62,7 +62,8 @@ std::string gain_text(const PruningGain& gain, const std::string& board_type) {
                         step.latency_ms > 0 ? gain.latency_ms / step.latency_ms : 1.0,
                         step.sparsity * 100);
   return text + fmt::format(
-                    "; pruning can touch {:.1f} % of the time (a hand-fitted model, not verified "
+                    "; pruning can touch {:.1f} % of the time (a model fitted to published times, "
+                    "not verified "
                     "on hardware)",
                     gain.target_share * 100);
 }

@@ -18,7 +18,7 @@ struct GainStep {
   double all_sparsity = 0;  ///< zeros among the weights of all Conv, Gemm and MatMul
 };
 
-/// Predicted by the board type's hand-fitted model; not verified on hardware.
+/// Predicted by the board type's model, fitted to published times; not verified on hardware.
 struct PruningGain {
   std::vector<double> node_ms;       ///< by node, as it is
   std::vector<double> touchable_ms;  ///< by node: what would go if all of its weights were zero

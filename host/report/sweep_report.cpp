@@ -76,7 +76,7 @@ std::string front_section(const json& sweep) {
                        {.name = "predicted latency of the whole model", .unit = " µs"},
                        {.name = metric_name(sweep), .unit = counts_in_points(sweep) ? " %" : ""})) +
          "<p class=\"dim\">A dot a target, named by its sparsity. Latency is predicted by a "
-         "hand-fitted model and not verified on hardware.</p>\n";
+         "model fitted to published times and not verified on hardware.</p>\n";
 }
 
 std::string table_section(const json& sweep) {
@@ -154,7 +154,8 @@ std::string render_sweep(const json& sweep) try {
           error_curve_section(sweep.at("error_curves"));
   html +=
       "<h2>What these figures are</h2>\n<p>Accuracy: of the whole recipe at each target, on the "
-      "evaluation set. Predicted: from the board type's numbers by a hand-fitted model, not "
+      "evaluation set. Predicted: from the board type's numbers by a model fitted to published "
+      "times, not "
       "verified on hardware. Each folder has a report of its own.</p>\n";
   return html + page_end();
 } catch (const json::exception& error) {

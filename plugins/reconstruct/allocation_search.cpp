@@ -253,13 +253,13 @@ class Allocator {
     char text[160];
     std::snprintf(text, sizeof text, "allocation: %.6g %s of %.6g, ", costs.total(sparsities),
                   costs.unit().c_str(), budget);
-    const std::string line = text + percent(weights > 0 ? zeros / weights : 0) +
-                             " of the weights, from " + percent(goals[lowest].sparsity) + " (" +
-                             name_of(layers_[lowest]) + ") to " + percent(goals[highest].sparsity) +
-                             " (" + name_of(layers_[highest]) + ")" +
-                             (options_.unit == BudgetUnit::latency_ms
-                                  ? "; by a hand-fitted model, not verified on hardware"
-                                  : "");
+    const std::string line =
+        text + percent(weights > 0 ? zeros / weights : 0) + " of the weights, from " +
+        percent(goals[lowest].sparsity) + " (" + name_of(layers_[lowest]) + ") to " +
+        percent(goals[highest].sparsity) + " (" + name_of(layers_[highest]) + ")" +
+        (options_.unit == BudgetUnit::latency_ms
+             ? "; by a model fitted to published times, not verified on hardware"
+             : "");
     call_->host->log(call_, ADZE_LOG_INFO, line.c_str());
     if (highest == lowest && goals[lowest].sparsity == 0)
       call_->host->log(call_, ADZE_LOG_WARNING,

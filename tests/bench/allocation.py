@@ -6,7 +6,7 @@ Usage: allocation.py <adze> [--seeds N] [--samples N] [--models NAME...] [--spar
 Runs adze.prune.reconstruct on the fixture models: once with allocation = "uniform", once with
 allocation = "error" and budget = "latency", which may take no longer (predicted) than uniform does.
 Mean and spread over calibration seeds. Exit code 1 when it does not lose less at 80 and 90 %, or
-loses over 0.1 points more at 70 %. Latency is predicted by a hand-fitted model of the board type, not
+loses over 0.1 points more at 70 %. Latency is predicted by a model fitted to published times, not
 verified on hardware.
 """
 import argparse
