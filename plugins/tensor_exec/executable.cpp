@@ -1,7 +1,5 @@
 #include "plugins/tensor_exec/executable.hpp"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -79,12 +77,6 @@ std::int64_t elements_before(const Shape& shape, std::int32_t axis) {
 }
 
 }  // namespace
-
-ThreadCount::ThreadCount(int threads) : before_(omp_get_max_threads()) {
-  omp_set_num_threads(std::max(threads, 1));
-}
-
-ThreadCount::~ThreadCount() { omp_set_num_threads(before_); }
 
 Executable::Executable(Program program, const Options& options)
     : program_(std::move(program)), plan_(plan_for(program_, with_limit(options))) {

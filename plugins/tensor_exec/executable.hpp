@@ -68,16 +68,4 @@ class Executable {
   std::vector<StepTime> times_;
 };
 
-/// Sets the number of OpenMP threads of the calling thread, and sets it back.
-class ThreadCount {
- public:
-  explicit ThreadCount(int threads);
-  ~ThreadCount();
-  ThreadCount(const ThreadCount&) = delete;
-  ThreadCount& operator=(const ThreadCount&) = delete;
-
- private:
-  int before_;
-};
-
 }  // namespace adze::exec

@@ -113,4 +113,10 @@ std::byte* thread_scratch(std::size_t bytes) {
   return memory.data();
 }
 
+ThreadCount::ThreadCount(int threads) : before_(omp_get_max_threads()) {
+  omp_set_num_threads(std::max(threads, 1));
+}
+
+ThreadCount::~ThreadCount() { omp_set_num_threads(before_); }
+
 }  // namespace adze::exec

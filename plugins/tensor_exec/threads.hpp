@@ -41,4 +41,16 @@ void parallel_for(int threads, std::int64_t count, const Body& body) {
 /// Memory of the calling thread, aligned for vectors; contents are lost by the next call.
 std::byte* thread_scratch(std::size_t bytes);
 
+/// Sets the number of OpenMP threads, which oneDNN uses, of the calling thread, and sets it back.
+class ThreadCount {
+ public:
+  explicit ThreadCount(int threads);
+  ~ThreadCount();
+  ThreadCount(const ThreadCount&) = delete;
+  ThreadCount& operator=(const ThreadCount&) = delete;
+
+ private:
+  int before_;
+};
+
 }  // namespace adze::exec

@@ -20,6 +20,55 @@ class FloatConvolutionKernel final : public Kernel {
   bool has_addend_;
 };
 
+std::unique_ptr<DnnlConvolution> dnnl_convolution(const Geometry& geometry,
+                                                  const FloatConvolution& problem) {
+  return std::make_unique<DnnlConvolution>(geometry, DnnlConvolution::Type::floats,
+                                           std::as_bytes(std::span(problem.weights)), problem.bias,
+                                           problem.clamp, problem.with_addend);
+}
+
+/// A 1x1 convolution by oneDNN, some rows at a time: the rows are shared among our own threads.
+class RowwiseConvolutionKernel final : public Kernel {
+ public:
+  /// Parts of an image; 0: this is no layer for it. oneDNN is ahead of our matrix product where
+  /// images are large and, with that, sums short.
+  static std::int64_t parts_of(const Geometry& g) {
+    if (widest_vectors() != Vectors::avx2 || g.groups != 1 || g.kernel_height != 1 ||
+        g.kernel_width != 1 || g.stride_height != 1 || g.stride_width != 1 || g.has_padding() ||
+        g.out_height < 28)
+      return 0;
+    return g.out_height % 8 == 0 ? 8 : g.out_height % 4 == 0 ? 4 : 0;
+  }
+
+  explicit RowwiseConvolutionKernel(const FloatConvolution& problem)
+      : count_(problem.geometry.batch * parts_of(problem.geometry)),
+        has_addend_(problem.with_addend) {
+    Geometry part = problem.geometry;
+    part.batch = 1;
+    part.in_height = part.out_height = problem.geometry.out_height / parts_of(problem.geometry);
+    in_bytes_ = static_cast<std::size_t>(part.in_pixels() * part.in_channels) * sizeof(float);
+    out_bytes_ = static_cast<std::size_t>(part.out_pixels() * part.out_channels) * sizeof(float);
+    const ThreadCount one(1);
+    convolution_ = dnnl_convolution(part, problem);
+  }
+
+  void run(const Run& run) const override {
+    const ThreadCount one(1);
+    for_chunks(run.threads, count_, [&](std::int64_t chunk) {
+      const auto i = static_cast<std::size_t>(chunk);
+      convolution_->run(run.inputs[0] + i * in_bytes_, run.outputs[0] + i * out_bytes_,
+                        thread_scratch(convolution_->scratch_bytes()),
+                        has_addend_ ? run.inputs[1] + i * out_bytes_ : nullptr);
+    });
+  }
+
+ private:
+  std::int64_t count_;
+  bool has_addend_;
+  std::size_t in_bytes_ = 0, out_bytes_ = 0;
+  std::unique_ptr<DnnlConvolution> convolution_;
+};
+
 template <class T>
 std::vector<T> in_channel_order(const WeightedLayer& layer, const std::vector<T>& stored) {
   std::vector<T> ordered;
@@ -93,11 +142,12 @@ Planned plan_weighted(const Site& site, const WeightedLayer& layer) {
   planned.inputs = {{layer.input, {Storage::f32, in}}};
   if (problem.with_addend) planned.inputs.push_back({site.addend, {Storage::f32, out}});
   planned.outputs = {{site.output, {Storage::f32, out}}};
-  planned.kernel = make_avx2_convolution(problem);
+  if (RowwiseConvolutionKernel::parts_of(problem.geometry) > 0)
+    planned.kernel = std::make_unique<RowwiseConvolutionKernel>(problem);
+  else
+    planned.kernel = make_avx2_convolution(problem);
   if (planned.kernel) return planned;
-  auto convolution = std::make_unique<DnnlConvolution>(
-      problem.geometry, DnnlConvolution::Type::floats, std::as_bytes(std::span(problem.weights)),
-      problem.bias, problem.clamp, problem.with_addend);
+  auto convolution = dnnl_convolution(problem.geometry, problem);
   planned.scratch_bytes = convolution->scratch_bytes();
   planned.kernel =
       std::make_unique<FloatConvolutionKernel>(std::move(convolution), problem.with_addend);

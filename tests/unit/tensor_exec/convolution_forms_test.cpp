@@ -42,6 +42,31 @@ TEST(Convolution, with_computed_weights_equals_that_with_constant_weights) {
   EXPECT_EQ(execute(computed, {x, w, b}, {.threads = 3}).front(), got);
 }
 
+TEST(Convolution, of_large_images_by_1x1_adds_the_residual_where_it_belongs) {
+  const testing::Shape in{2, 5, 32, 30}, weights{7, 5, 1, 1}, out{2, 7, 32, 30};
+  Random random(7);
+  const auto x = random.numbers(count_of(in), -1, 1), w = random.numbers(count_of(weights), -1, 1),
+             b = random.numbers(7, -1, 1), y = random.numbers(count_of(out), -1, 1);
+  std::vector<float> expected;
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    const std::size_t pixel = i % 960, channel = i / 960 % 7, image = i / (960 * 7);
+    float sum = b[channel] + y[i];
+    for (std::size_t c = 0; c < 5; ++c)
+      sum += w[channel * 5 + c] * x[(image * 5 + c) * 960 + pixel];
+    expected.push_back(std::max(sum, 0.0f));
+  }
+  GraphBuilder builder;
+  const auto layer = builder.node("Conv",
+                                  {builder.input("x", in, -1), builder.constant("w", weights, w),
+                                   builder.constant("b", testing::Shape{7}, b)},
+                                  out, {}, 11, -1);
+  const auto sum = builder.node("Add", {layer, builder.input("y", out, -1)}, out, {}, 13, -1);
+  builder.output(builder.node("Relu", {sum}, out, {}, 13, -1));
+  const auto got = execute(builder, {x, y}).front();
+  expect_near(got, expected);
+  EXPECT_EQ(execute(builder, {x, y}, {.threads = 3}).front(), got);
+}
+
 /// Volumes by their definition: one group, no dilation.
 struct Volume {
   std::int64_t channels, depth, height, width;
