@@ -20,7 +20,8 @@ constexpr double kMostRefinements = 8;
 /// What the Gram matrix of one layer may take. Layers with many output positions reach it on a part
 /// of the samples, which then is more than enough for them.
 constexpr double kGramOperations = 4e11;
-constexpr double kColumnsAnInput = 32;  ///< but at least so many columns an input are looked at
+constexpr double kLeastColumnsAnInput =
+    32;  ///< but at least so many columns an input are looked at
 /// Fewer columns than this an input determine the weights badly.
 constexpr double kUsefulColumnsAnInput = 4;
 constexpr std::uint64_t kFewestHeldOut = 16;
@@ -111,8 +112,8 @@ void Reconstructor::prune(const std::vector<Goal>& goals) {
     for (const std::size_t index : pass) {
       const auto size = static_cast<double>(layers_[index].columns);
       const double needed = 16 * size * size * static_cast<double>(layers_[index].groups);
-      constexpr double kMostBytes = 8e8;
-      if (!part.empty() && bytes + needed > kMostBytes) flush();
+      constexpr double kMostGramBytes = 8e8;
+      if (!part.empty() && bytes + needed > kMostGramBytes) flush();
       part.push_back(index);
       bytes += needed;
     }
@@ -145,7 +146,7 @@ Reconstructor::Split Reconstructor::split_of(const Layer& layer) const {
   const double positions = positions_of(*call_->graph, layer);
   const auto inputs = static_cast<double>(layer.columns);
   const double affordable = kGramOperations / (inputs * inputs * static_cast<double>(layer.groups));
-  const double columns = std::max(affordable, kColumnsAnInput * inputs);
+  const double columns = std::max(affordable, kLeastColumnsAnInput * inputs);
   const auto used =
       std::min(samples_, static_cast<std::uint64_t>(
                              std::max(std::min(columns / positions, 1e9), 4.0 * kFewestHeldOut)));

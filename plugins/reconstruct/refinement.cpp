@@ -18,9 +18,9 @@ constexpr int kSearches = 3;  ///< steps that search the mask, too
 /// A step that lowers the error by less is the last one.
 constexpr double kWorthwhile = 0.995;
 /// Of the values that are compared at once.
-constexpr double kMostBytes = 2e8;
+constexpr double kMostComparedBytes = 2e8;
 
-struct State {
+struct Refined {
   Refinable* layer = nullptr;
   std::uint32_t activation = ADZE_NONE;
   double best = std::numeric_limits<double>::infinity();
@@ -37,10 +37,10 @@ double bytes_of(const adze_graph& graph, std::uint32_t value, std::uint64_t samp
 }
 
 /// sum |f(y) - f(z)|^2 of each layer on its samples held out.
-std::vector<double> errors_of(adze_call* call, std::span<const State> states) {
+std::vector<double> errors_of(adze_call* call, std::span<const Refined> states) {
   const auto& calibration = adze::need<adze_calibration>(call, ADZE_CALIBRATION);
   std::vector<double> errors;
-  for (const State& state : states) {
+  for (const Refined& state : states) {
     adze_stat_request requests[2];
     for (const std::uint32_t edited : {ADZE_STATE_SHOWN, ADZE_STATE_EDITED})
       requests[edited] = {.struct_size = sizeof(adze_stat_request),
@@ -70,10 +70,10 @@ std::vector<double> errors_of(adze_call* call, std::span<const State> states) {
 /// with the inputs, and its curvature at most that of the layer itself: so the layer's own normal
 /// equations give a step that cannot overshoot.
 /// `searches`: the sparse solution that comes closest to where the step leads, on any mask.
-void step(adze_call* call, std::span<State> states, bool searches, const LayerOptions& options,
+void step(adze_call* call, std::span<Refined> states, bool searches, const LayerOptions& options,
           const ForEach& for_each) {
   std::vector<pruning::MomentsRequest> requests;
-  for (const State& state : states) {
+  for (const Refined& state : states) {
     pruning::MomentsRequest request;
     request.layer = state.layer->layer;
     request.state = ADZE_STATE_EDITED;
@@ -114,20 +114,20 @@ void step(adze_call* call, std::span<State> states, bool searches, const LayerOp
 
 void refine(adze_call* call, std::span<Refinable> layers, int steps, const LayerOptions& options,
             const Write& write, const ForEach& for_each) {
-  std::vector<State> states;
+  std::vector<Refined> states;
   for (Refinable& layer : layers) {
     const BlockOutput output = block_output_of(*call->graph, layer.layer->node);
     const std::uint32_t activation = activation_of(*call->graph, output.value);
     if (activation == ADZE_NONE || layer.held_out == 0 || layer.layer->has_other_bias ||
-        2 * bytes_of(*call->graph, activation, layer.held_out) > kMostBytes)
+        2 * bytes_of(*call->graph, activation, layer.held_out) > kMostComparedBytes)
       continue;
     states.push_back({&layer, activation, std::numeric_limits<double>::infinity(), {}, {}});
   }
   for (int number = 0; !states.empty(); ++number) {
     const std::vector<double> errors = errors_of(call, states);
-    std::vector<State> going_on;
+    std::vector<Refined> going_on;
     for (std::size_t i = 0; i < states.size(); ++i) {
-      State& state = states[i];
+      Refined& state = states[i];
       // A search may come out worse than what it started from; steps on the mask go on from there.
       const bool goes_on =
           (errors[i] < kWorthwhile * state.best || number <= kSearches) && number < steps;
@@ -145,7 +145,7 @@ void refine(adze_call* call, std::span<Refinable> layers, int steps, const Layer
     states = std::move(going_on);
     if (states.empty()) break;
     step(call, states, number < kSearches, options, for_each);
-    for (const State& state : states) write(*state.layer);
+    for (const Refined& state : states) write(*state.layer);
   }
 }
 

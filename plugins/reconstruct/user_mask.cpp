@@ -13,7 +13,7 @@ namespace {
   throw adze::Error(ADZE_INVALID_ARGUMENT, "mask '" + file.string() + "' " + why);
 }
 
-std::string text_of(std::span<const std::int64_t> shape) {
+std::string sizes_of(std::span<const std::int64_t> shape) {
   std::string text;
   for (const std::int64_t size : shape) text += (text.empty() ? "" : "x") + std::to_string(size);
   return text;
@@ -68,8 +68,8 @@ std::optional<std::vector<std::uint8_t>> read_user_mask(const std::filesystem::p
     refuse(file, "is in Fortran order; save numpy.ascontiguousarray(mask)");
   const std::vector<std::int64_t> found = shape_of(header);
   if (!std::equal(found.begin(), found.end(), shape.begin(), shape.end()))
-    refuse(file, "is of shape " + text_of(found) + ", the weight of node '" + node + "' of " +
-                     text_of(shape));
+    refuse(file, "is of shape " + sizes_of(found) + ", the weight of node '" + node + "' of " +
+                     sizes_of(shape));
   std::size_t count = 1;
   for (const std::int64_t size : shape) count *= static_cast<std::size_t>(size);
   if (bytes.size() - begin - length != count) refuse(file, "has another size than its header says");
