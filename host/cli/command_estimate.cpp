@@ -20,6 +20,7 @@ struct EstimateOptions {
   std::filesystem::path model;
   std::string board_type = "rzv2h";
   std::vector<double> sparsities;  ///< ascending; empty: not asked
+  std::optional<int> freq_index;   ///< AI-MAC clock, as the runtime and its driver number it
 };
 
 // How far off a prediction may be, as the board type says of its own fit.
@@ -31,6 +32,20 @@ double interval_factor(const std::string& board_type) {
     throw Error(ADZE_INVALID_ARGUMENT, "board type '" + board_type +
                                            "' lacks cost.interval_factor, a number of at least 1");
   return *factor;
+}
+
+/// 1 and 2: 1 GHz; n from 3: 1260 MHz / (n - 1).
+double mhz_of(int freq_index) { return freq_index < 3 ? 1000 : 1260.0 / (freq_index - 1); }
+
+std::unique_ptr<Target> target_at(const EstimateOptions& options) {
+  if (!options.freq_index) return load_target(options.board_type);
+  Facts facts = load_facts(options.board_type);
+  const auto clock = facts.find("clock.ai_mhz");
+  if (clock == facts.end())
+    throw Error(ADZE_INVALID_ARGUMENT, "--freq-index: the clock of '" + options.board_type +
+                                           "' is not known and cannot be changed");
+  clock->second = mhz_of(*options.freq_index);
+  return std::make_unique<Target>(options.board_type, facts);
 }
 
 /// What a pruner would prune unless told otherwise; empty when there is nothing.
@@ -89,7 +104,7 @@ void add_steps(const Estimate& estimate, json& document, std::string& text) {
 void estimate_model(const EstimateOptions& options, Context& context) {
   const Graph graph = load_simplified(options.model);
   const Component backend = context.registry().find("adze.drpai");
-  const auto target = load_target(options.board_type);
+  const auto target = target_at(options);
   CallOptions call = context.call_options();
   call.target = target.get();
   const std::vector<Placement> placements = place(backend, {}, graph, call);
@@ -145,6 +160,11 @@ void add_estimate(CLI::App& app, Context& context) {
       "--what-if", *what_if,
       "The latency if every layer that may be pruned were this sparse: sparsity=0.7, "
       "sparsity=0.5,0.7,0.9 or sparsity=0.7..0.95:0.05 (from..to:step)");
+  command
+      ->add_option("--freq-index", options->freq_index,
+                   "Clock of the AI-MAC as the runtime numbers it: 1 is 1 GHz, n from 3 is "
+                   "1260 MHz / (n - 1)")
+      ->check(CLI::Range(1, 127));
   command->callback([options, what_if, asked, &context] {
     if (asked->count()) options->sparsities = parse_sparsities("--what-if", *what_if);
     estimate_model(*options, context);

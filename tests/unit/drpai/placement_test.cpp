@@ -2,7 +2,9 @@
 #include <gmock/gmock.h>
 
 #include "host/base/error.hpp"
-#include "host/pipeline/board_type.hpp"
+#include "host/base/file.hpp"
+#include "host/onnx/model.hpp"
+#include "host/pipeline/board_type_fit.hpp"
 #include "tests/unit/drpai/plugins.hpp"
 
 namespace adze::host {
@@ -164,6 +166,40 @@ TEST(Latency, follows_the_clock_in_products_only_and_zeros_down_to_the_floor) {
   EXPECT_EQ(total_ms(graph, facts, 0.99), total_ms(graph, facts, 1));
   facts["sparse.supported"] = false;
   EXPECT_EQ(total_ms(graph, facts, 0.9), full);
+}
+
+TEST(BoardFit, recovers_the_prices_that_made_the_times) {
+  const TemporaryDirectory folder;
+  Facts facts = load_facts("rzv2h");
+  facts["fit.terms"] =
+      std::vector<std::string>{"ai_mac.ms_per_gmac", "ai_mac.ms_per_million_weights",
+                               "cpu.ms_per_gmac", "hand_over.ms_each", "cpu.start_ms"};
+  const std::map<std::string, double> prices{{"cost.ai_mac.ms_per_gmac", 500},
+                                             {"cost.ai_mac.ms_per_million_weights", 300},
+                                             {"cost.cpu.ms_per_gmac", 700},
+                                             {"cost.hand_over.ms_each", 0.5},
+                                             {"cost.cpu.start_ms", 0}};
+  Facts truth = facts;
+  for (const auto& [name, price] : prices) truth[name] = price;
+  std::vector<TimedModel> rows;
+  for (int i = 0; i < 24; ++i) {
+    Sketch sketch;
+    auto x = sketch.conv(sketch.input({1, 32, 16 + i % 5 * 8, 16}), 32 * (1 + i % 3));
+    for (int grouped = 0; grouped < i % 4; ++grouped)
+      x = sketch.conv(sketch.conv(x, 32 * (1 + i % 3), 8 << i % 2), 32 * (1 + i % 3));
+    const Graph graph = sketch.done(x);
+    const std::string name = "model" + std::to_string(i) + ".onnx";
+    save_model(graph, folder.path() / name);
+    rows.push_back({name, "", total_ms(graph, truth)});
+  }
+  rows[5].latency_ms *= 4;  // one that was measured badly
+  const BoardFit fit = fit_board_type(drpai_backend(), facts, rows, folder.path(), {},
+                                      [](double, const std::string&) {});
+  for (const auto& [name, value] : fit.coefficients)
+    EXPECT_NEAR(value, prices.at(name), 0.06 * prices.at(name) + 0.1) << name;
+  EXPECT_LT(fit.leave_one_out.median, 0.02);
+  EXPECT_GT(fit.models[5].timed.latency_ms, 3 * fit.models[5].left_out_ms);
+  EXPECT_FALSE(fit.leave_family_out);
 }
 
 TEST(Latency, needs_every_price) {
