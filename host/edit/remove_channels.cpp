@@ -95,9 +95,11 @@ void set_groups(Graph& graph, const Removed& removed, const Graph& before) {
 /// The constant that `node` alone reads as its input `input`, to be changed.
 Value& own_constant(Graph& graph, FreshNames& names, std::uint32_t node, std::uint32_t input) {
   std::uint32_t& used = graph.nodes[node].inputs[input];
-  if (graph.value(used).consumers.size() == 1 && !is_output(graph, used)) return graph.values[used];
+  const bool once = std::ranges::count(graph.nodes[node].inputs, used) == 1;
+  if (once && graph.value(used).consumers.size() == 1 && !is_output(graph, used))
+    return graph.values[used];
   Value copy = graph.value(used);
-  std::erase(graph.values[used].consumers, node);
+  if (once) std::erase(graph.values[used].consumers, node);
   copy.name = names.value(copy.name);
   copy.consumers = {node};
   used = static_cast<std::uint32_t>(graph.values.size());
@@ -110,7 +112,13 @@ void spell_sizes(Graph& graph, const std::vector<SpelledSize>& sizes, const Remo
     if (!removed.contains({size.value, size.axis})) continue;
     if (!names) names.emplace(graph);
     Value& value = own_constant(graph, *names, size.node, size.input);
-    const std::int64_t now = graph.value(size.value).shape->at(size.axis);
+    const auto& gone = removed.at({size.value, size.axis});
+    const std::int64_t now =
+        size.before < 0
+            ? graph.value(size.value).shape->at(size.axis)
+            : size.before -
+                  std::distance(gone.begin(),
+                                gone.lower_bound(static_cast<std::uint32_t>(size.before)));
     if (value.constant->dtype() == DType::i32)
       value.constant->mutate<std::int32_t>()[size.element] = static_cast<std::int32_t>(now);
     else

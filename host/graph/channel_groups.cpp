@@ -61,12 +61,17 @@ void ChannelTies::role(std::size_t operand, std::size_t axis, ChannelRole role) 
 }
 
 void ChannelTies::spells(std::size_t input, std::size_t element, std::size_t operand,
-                         std::size_t axis) {
+                         std::size_t axis, std::int64_t before) {
   sizes_.push_back({.node = node_index_,
                     .input = static_cast<std::uint32_t>(input),
                     .element = static_cast<std::uint32_t>(element),
                     .value = value_of(operand),
-                    .axis = static_cast<std::uint32_t>(axis)});
+                    .axis = static_cast<std::uint32_t>(axis),
+                    .before = before});
+}
+
+void ChannelTies::has_parts(std::size_t operand, std::size_t axis, std::size_t count) {
+  parts_.push_back({value_of(operand), static_cast<std::uint32_t>(axis), count});
 }
 
 void ChannelTies::keep_what_is_not_tied(std::size_t operand) {
@@ -179,9 +184,18 @@ ChannelGroup make_group(const Signature& signature, std::vector<const Set*> sets
   return group;
 }
 
-}  // namespace
+/// Part of each node that splits an axis, or makes one of several.
+using PartOfNode = std::map<std::uint32_t, std::size_t>;
 
-ChannelGroups find_channel_groups(const Graph& graph, const std::vector<std::uint32_t>& targets) {
+struct Stuck {
+  std::size_t parts = 0;
+  bool splits = false;  ///< one axis into several, not several into one
+};
+
+/// `stuck`: nodes with more parts than the one in `chosen`, no index of whose whole axis may leave;
+/// each with its number of parts.
+ChannelGroups find_with_parts(const Graph& graph, const std::vector<std::uint32_t>& targets,
+                              const PartOfNode& chosen, std::map<std::uint32_t, Stuck>& stuck) {
   ChannelAtoms atoms(graph);
   const auto keep = [&](std::uint32_t value, std::size_t axis) {
     atoms.keep(value, axis, graph.value(value).shape->at(axis));
@@ -197,8 +211,17 @@ ChannelGroups find_channel_groups(const Graph& graph, const std::vector<std::uin
 
   ChannelGroups found;
   std::vector<ChannelMember> members;
-  for (std::uint32_t node = 0; node < graph.nodes.size(); ++node)
-    ChannelTies(graph, node, atoms).apply(members, found.sizes);
+  std::vector<std::pair<std::uint32_t, ChannelTies::Parts>> split;
+  for (std::uint32_t node = 0; node < graph.nodes.size(); ++node) {
+    const auto part = chosen.find(node);
+    ChannelTies ties(graph, node, atoms, part == chosen.end() ? 0 : part->second);
+    ties.apply(members, found.sizes);
+    for (const ChannelTies::Parts& parts : ties.parts()) split.emplace_back(node, parts);
+  }
+  for (const auto& [node, parts] : split)
+    if (parts.count > 1 && atoms.set_of(atoms.at(parts.value, parts.axis, 0)) == 0)
+      stuck[node] = {std::max(stuck[node].parts, parts.count),
+                     graph.value(parts.value).producer != node};
 
   const Sets sets = collect_sets(graph, atoms, members);
   std::map<Signature, std::vector<const Set*>> by_signature;
@@ -216,6 +239,37 @@ ChannelGroups find_channel_groups(const Graph& graph, const std::vector<std::uin
     ordered.emplace(std::pair{source, at->indices.front()}, std::move(group));
   }
   for (auto& [place, group] : ordered) found.groups.push_back(std::move(group));
+  return found;
+}
+
+std::size_t channel_count(const ChannelGroups& found) {
+  std::size_t count = 0;
+  for (const ChannelGroup& group : found.groups) count += group.channels.size();
+  return count;
+}
+
+}  // namespace
+
+ChannelGroups find_channel_groups(const Graph& graph, const std::vector<std::uint32_t>& targets) {
+  PartOfNode chosen;
+  std::map<std::uint32_t, Stuck> stuck;
+  ChannelGroups found = find_with_parts(graph, targets, chosen, stuck);
+  // Channels are the first part of an axis behind a Flatten, and in most other places. Where
+  // nothing may leave so, they may be another one: in a shuffle, in queries, keys and values of
+  // attention, in pictures with channels last.
+  for (const std::size_t part : {1, 2})
+    for (const auto& [splits, merges] : {std::pair{true, false}, {false, true}, {true, true}}) {
+      PartOfNode other = chosen;
+      for (const auto& [node, which] : stuck)
+        if (part < which.parts && (which.splits ? splits : merges)) other[node] = part;
+      if (other == chosen) continue;
+      std::map<std::uint32_t, Stuck> still_stuck;
+      ChannelGroups more = find_with_parts(graph, targets, other, still_stuck);
+      if (channel_count(more) <= channel_count(found)) continue;
+      found = std::move(more);
+      chosen = std::move(other);
+      stuck = std::move(still_stuck);
+    }
   return found;
 }
 

@@ -31,11 +31,12 @@ struct ChannelGroup {
 };
 
 /// An integer that spells the size of an axis, in a constant input of a node: a part of a Split, an
-/// axis in the target of a Reshape.
+/// axis in the target of a Reshape; or an end of a Slice, which is the size up to there.
 struct SpelledSize {
   std::uint32_t node = kNone, input = 0;  ///< `input`: the node's
   std::uint32_t element = 0;              ///< of the constant
   std::uint32_t value = kNone, axis = 0;  ///< whose size it is
+  std::int64_t before = -1;               ///< only the indices before this one; -1: all
 };
 
 struct ChannelGroups {

@@ -107,8 +107,25 @@ bool gemm(ChannelTies& ties) {
   return true;
 }
 
+/// Stacks of matrices: heads of attention. Rows and columns stay those of the operands.
+bool matmul_of_stacks(ChannelTies& ties) {
+  const Shape *a = ties.shape(0), *b = ties.shape(1), *out = ties.shape(ties.output());
+  const std::size_t rank = out->size();
+  if (rank < 3 || a->size() != rank || b->size() != rank) return false;
+  for (std::size_t axis = 0; axis + 2 < rank; ++axis) {
+    if ((*a)[axis] != (*out)[axis] || (*b)[axis] != (*out)[axis]) return false;
+    ties.tie(0, axis, ties.output(), axis);
+    ties.tie(1, axis, ties.output(), axis);
+  }
+  ties.tie(0, rank - 1, 1, rank - 2);
+  ties.tie(0, rank - 2, ties.output(), rank - 2);
+  ties.tie(1, rank - 1, ties.output(), rank - 1);
+  return true;
+}
+
 bool matmul(ChannelTies& ties) {
   const Shape *a = ties.shape(0), *b = ties.shape(1), *out = ties.shape(ties.output());
+  if (a && b && out && !ties.constant(0) && !ties.constant(1)) return matmul_of_stacks(ties);
   if (!a || !b || !out || !ties.constant(1) || a->empty() || b->size() != 2 ||
       out->size() != a->size())
     return false;
@@ -234,6 +251,38 @@ bool split(ChannelTies& ties) {
   return first == (*in)[*along];
 }
 
+/// A run of indices; backwards, or with gaps, the axis stays whole.
+bool slice(ChannelTies& ties) {
+  const Shape *in = ties.shape(0), *out = ties.shape(ties.output());
+  const auto starts = ties.integers(1), ends = ties.integers(2);
+  if (!in || !out || in->size() != out->size() || !starts || !ends ||
+      starts->size() != ends->size())
+    return false;
+  std::vector<std::int64_t> axes(starts->size()), steps(starts->size(), 1);
+  std::iota(axes.begin(), axes.end(), 0);
+  if (ties.has(3)) axes = ties.integers(3).value_or(std::vector<std::int64_t>{});
+  if (ties.has(4)) steps = ties.integers(4).value_or(std::vector<std::int64_t>{});
+  if (axes.size() != starts->size() || steps.size() != starts->size()) return false;
+  std::vector<bool> sliced(in->size());
+  for (std::size_t i = 0; i < axes.size(); ++i) {
+    const auto axis = axis_of(axes[i], in->size());
+    if (!axis || (*in)[*axis] < 0) return false;
+    sliced[*axis] = true;
+    const std::int64_t size = (*in)[*axis];
+    const auto place = [&](std::int64_t at) {
+      return std::clamp<std::int64_t>(at < 0 ? at + size : at, 0, size);
+    };
+    const std::int64_t first = place((*starts)[i]), last = place((*ends)[i]);
+    if (steps[i] != 1 || last <= first || last - first != (*out)[*axis]) continue;
+    ties.tie(0, *axis, first, ties.output(), *axis, 0, last - first);
+    ties.spells(1, i, 0, *axis, first);
+    ties.spells(2, i, 0, *axis, last);
+  }
+  for (std::size_t axis = 0; axis < in->size(); ++axis)
+    if (!sliced[axis]) ties.tie(0, axis, ties.output(), axis);
+  return true;
+}
+
 /// Axes of `in` that make up axes of `out`: equal products, as short as possible.
 struct Segment {
   std::vector<std::size_t> in, out;  // without those of size 1
@@ -263,24 +312,29 @@ std::optional<std::vector<Segment>> segments_of(const Shape& in, const Shape& ou
   return segments;
 }
 
-/// One axis of many elements against several, the first of which counts the channels.
+/// One axis of many elements against several, one of which counts the channels: the elements of
+/// channel c are those whose place in that part is c.
 void tie_flattened(ChannelTies& ties, std::size_t whole, std::size_t whole_axis, std::size_t parts,
-                   std::size_t first_part) {
-  const std::int64_t channels = (*ties.shape(parts))[first_part];
-  const std::int64_t span = (*ties.shape(whole))[whole_axis] / channels;
-  if (channels * span > ChannelAtoms::kLargestAxis) return;
-  for (std::int64_t channel = 0; channel < channels; ++channel)
-    for (std::int64_t i = 0; i < span; ++i)
-      ties.tie(whole, whole_axis, channel * span + i, parts, first_part, channel, 1);
+                   const std::vector<std::size_t>& part_axes) {
+  const Shape& sizes = *ties.shape(parts);
+  const std::size_t part = std::min(ties.part(), part_axes.size() - 1);
+  std::int64_t before = 1, after = 1;
+  for (std::size_t i = 0; i < part; ++i) before *= sizes[part_axes[i]];
+  for (std::size_t i = part + 1; i < part_axes.size(); ++i) after *= sizes[part_axes[i]];
+  const std::int64_t channels = sizes[part_axes[part]];
+  if (before * channels * after > ChannelAtoms::kLargestAxis) return;
+  ties.has_parts(whole, whole_axis, part_axes.size());
+  for (std::int64_t i = 0; i < before * channels * after; ++i)
+    ties.tie(whole, whole_axis, i, parts, part_axes[part], i / after % channels, 1);
 }
 
 void tie_segment(ChannelTies& ties, const Segment& segment) {
   if (segment.in.size() == 1 && segment.out.size() == 1)
     ties.tie(0, segment.in[0], ties.output(), segment.out[0]);
-  else if (segment.out.size() == 1)
-    tie_flattened(ties, ties.output(), segment.out[0], 0, segment.in[0]);
-  else if (segment.in.size() == 1)
-    tie_flattened(ties, 0, segment.in[0], ties.output(), segment.out[0]);
+  else if (segment.out.size() == 1 && !segment.in.empty())
+    tie_flattened(ties, ties.output(), segment.out[0], 0, segment.in);
+  else if (segment.in.size() == 1 && !segment.out.empty())
+    tie_flattened(ties, 0, segment.in[0], ties.output(), segment.out);
 }
 
 /// Reshape, Flatten, Squeeze, Unsqueeze: the elements stay in their order.
@@ -331,6 +385,28 @@ bool reduce(ChannelTies& ties) {
   return to == out->size();
 }
 
+/// Takes some indices of one axis; the others pass.
+bool gather(ChannelTies& ties) {
+  const Shape *in = ties.shape(0), *indices = ties.shape(1), *out = ties.shape(ties.output());
+  const auto along = in ? axis_of(integer(ties, "axis", 0), in->size()) : std::nullopt;
+  if (!along || !indices || !out || !ties.constant(1) ||
+      out->size() + 1 != in->size() + indices->size())
+    return false;
+  for (std::size_t axis = 0; axis < in->size(); ++axis)
+    if (axis != *along)
+      ties.tie(0, axis, ties.output(), axis < *along ? axis : axis + indices->size() - 1);
+  return true;
+}
+
+/// Mixes the axes from `axis` on.
+bool layer_normalization(ChannelTies& ties) {
+  const Shape *in = ties.shape(0), *out = ties.shape(ties.output());
+  const auto first = in ? axis_of(integer(ties, "axis", -1), in->size()) : std::nullopt;
+  if (!first || !out || in->size() != out->size()) return false;
+  for (std::size_t axis = 0; axis < *first; ++axis) ties.tie(0, axis, ties.output(), axis);
+  return true;
+}
+
 using Rule = bool (*)(ChannelTies&);
 
 std::map<std::string, Rule> all_rules() {
@@ -346,7 +422,10 @@ std::map<std::string, Rule> all_rules() {
                                        {"Resize", resize},
                                        {"Transpose", transpose},
                                        {"Concat", concat},
-                                       {"Split", split}};
+                                       {"Split", split},
+                                       {"Slice", slice},
+                                       {"Gather", gather},
+                                       {"LayerNormalization", layer_normalization}};
   for (const char* op : {"Relu",        "LeakyRelu", "Sigmoid",
                          "Tanh",        "Clip",      "HardSwish",
                          "HardSigmoid", "Elu",       "Selu",

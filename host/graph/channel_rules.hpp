@@ -17,13 +17,24 @@ namespace adze::host {
 /// rule does not tie stays as it is: no index of such an axis may leave.
 class ChannelTies {
  public:
-  ChannelTies(const Graph& graph, std::uint32_t node, ChannelAtoms& atoms)
-      : graph_(graph), node_index_(node), node_(graph.nodes[node]), atoms_(atoms) {}
+  /// `part`: of the axes that a Reshape splits one into, the one that counts channels; the last
+  /// when there are fewer.
+  ChannelTies(const Graph& graph, std::uint32_t node, ChannelAtoms& atoms, std::size_t part = 0)
+      : graph_(graph), node_index_(node), node_(graph.nodes[node]), atoms_(atoms), part_(part) {}
 
   /// Applies the rule of the node's operator, or none. `members` and `sizes` get what it tells.
   void apply(std::vector<ChannelMember>& members, std::vector<SpelledSize>& sizes);
 
   const Node& node() const { return node_; }
+  std::size_t part() const { return part_; }
+  /// An axis of the operand is split into `count` parts, one of which was tied to it.
+  void has_parts(std::size_t operand, std::size_t axis, std::size_t count);
+  /// The axes that has_parts() was told.
+  struct Parts {
+    std::uint32_t value, axis;
+    std::size_t count;
+  };
+  const std::vector<Parts>& parts() const { return parts_; }
   std::size_t inputs() const { return node_.inputs.size(); }
   std::size_t outputs() const { return node_.outputs.size(); }
   static std::size_t output(std::size_t i = 0) { return kFirstOutput + i; }
@@ -43,8 +54,10 @@ class ChannelTies {
   void keep(std::size_t operand, std::size_t axis);
   /// What an axis of a constant is to the node; `passes` where a rule does not say.
   void role(std::size_t operand, std::size_t axis, ChannelRole role);
-  /// Element `element` of constant input `input` is the size of that axis.
-  void spells(std::size_t input, std::size_t element, std::size_t operand, std::size_t axis);
+  /// Element `element` of constant input `input` is the size of that axis, or of its part before an
+  /// index.
+  void spells(std::size_t input, std::size_t element, std::size_t operand, std::size_t axis,
+              std::int64_t before = -1);
 
  private:
   static constexpr std::size_t kFirstOutput = std::size_t{1} << 32;
@@ -59,6 +72,8 @@ class ChannelTies {
   std::set<Axis> tied_;
   std::map<Axis, ChannelRole> roles_;
   std::vector<SpelledSize> sizes_;
+  std::size_t part_;
+  std::vector<Parts> parts_;
 };
 
 /// False when the operator has no rule, or not for this form of it.

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Top-1 that adze.prune.reconstruct loses on Fashion-MNIST, as a table in Markdown.
+"""Top-1 that Adze's pruners lose on Fashion-MNIST, as a table in Markdown.
 
 Usage: pruning_quality.py <adze> [--seeds 1,2,3] [--only TEXT] [--option 'key = value']... [--table FILE]
 
@@ -38,11 +38,12 @@ images = "/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz"
 count = 512
 seed = {seed}
 [[stage]]
-use = "adze.prune.reconstruct"
+use = "{use}"
 {goal}
 {options}
 """
 RESIDUAL, SEPARABLE = "fmnist_resnet10", "fmnist_mobilenet"
+CHANNELS = "macs = 0.5"  # a goal of adze.prune.channel; the others are of adze.prune.reconstruct
 ROWS = [  # model, goal, most points that may be lost
     (RESIDUAL, "sparsity = 0.7", 0.15),
     (RESIDUAL, "sparsity = 0.8", 0.25),
@@ -51,6 +52,7 @@ ROWS = [  # model, goal, most points that may be lost
     (SEPARABLE, "sparsity = 0.8", 1.05),
     (SEPARABLE, "sparsity = 0.9", 3.8),
     (RESIDUAL, 'pattern = "4:16"', 0.35),
+    (RESIDUAL, CHANNELS, 0.7),
 ]
 
 
@@ -65,7 +67,9 @@ def by_onnxruntime(adze, model, folder):
 def run(adze, model, goal, seed, options, folder):
     recipe = folder / "recipe.toml"
     recipe.write_text(RECIPE.format(model=SOURCE / f"fixtures/models/{model}.onnx", data=DATA,
-                                    seed=seed, goal=goal, options="\n".join(options)))
+                                    seed=seed, goal=goal,
+                                    use="adze.prune.channel" if goal == CHANNELS else "adze.prune.reconstruct",
+                                    options="\n".join(options)))
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.monotonic()
     subprocess.run([adze, "-q", "optimize", recipe, "-o", folder / "out"], check=True,

@@ -101,11 +101,14 @@ TEST(ChannelGroups, flattened_channels_span_their_picture) {
   }
 }
 
-TEST(ChannelGroups, pictures_with_channels_last_are_not_flattened_apart) {
+TEST(ChannelGroups, pictures_with_channels_last_count_them_by_the_last_part) {
   ModelWriter write;
   const auto x = write.conv(write.input({1, 3, 4, 4}), 3, 6);
   const auto last = write.one("Transpose", {x}, {{"perm", std::vector<std::int64_t>{0, 2, 3, 1}}});
-  EXPECT_THAT(texts(write.model(write.gemm(write.one("Flatten", {last}), 96, 2))), IsEmpty());
+  const Graph flat = write.model(write.gemm(write.one("Flatten", {last}), 96, 2));
+  EXPECT_THAT(texts(flat), ElementsAre("6 Conv0.1:0p Conv0.2:0p Gemm3.1:1cx16"));
+  const auto indices = groups_of(flat).groups[0].members[2].indices;
+  EXPECT_THAT(std::vector(indices.begin() + 16, indices.begin() + 19), ElementsAre(1, 7, 13));
   ModelWriter again;
   const auto y = again.conv(again.input({1, 3, 4, 4}), 3, 6);
   const auto rows = again.one("Transpose", {y}, {{"perm", std::vector<std::int64_t>{0, 2, 3, 1}}});
