@@ -1,5 +1,5 @@
-// Conv: with constant weights over one or two spatial axes as a weighted layer, otherwise tap by
-// tap in floats.
+// Conv: with constant weights over one or two spatial axes as a weighted layer, otherwise in
+// floats.
 #include <algorithm>
 
 #include "plugins/tensor_exec/operators/all.hpp"

@@ -1,4 +1,4 @@
-// ConvTranspose, tap by tap in floats.
+// ConvTranspose in floats.
 #include <algorithm>
 
 #include "plugins/tensor_exec/operators/all.hpp"

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "plugins/tensor_exec/operators/spatial_product.hpp"
 #include "plugins/tensor_exec/rows.hpp"
 
 namespace adze::exec {
@@ -141,8 +142,29 @@ void check_bias(const Site& site, std::int64_t channels) {
     site.malformed("the bias is not one value an output channel");
 }
 
+namespace {
+
+/// With constant weights, which oneDNN packs; nullptr where it does not take them.
+std::unique_ptr<Kernel> packed_kernel(const Site& site, const DirectConvolution& problem,
+                                      std::size_t& out_scratch_bytes) {
+  const auto fixed = [&](std::size_t input) { return site.value(site.input(input)).is_constant(); };
+  const bool is_empty = std::min({problem.batch, problem.in_channels, problem.out_channels,
+                                  problem.source_pixels(), problem.result_pixels()}) == 0;
+  if (!fixed(1) || (site.has_input(2) && !fixed(2)) || is_empty) return nullptr;
+  std::vector<float> bias(static_cast<std::size_t>(problem.out_channels), 0.0f);
+  if (site.has_input(2)) bias = site.program.floats(site.input(2));
+  return make_spatial_product(problem, site.program.floats(site.input(1)), bias, site.clamp,
+                              out_scratch_bytes);
+}
+
+}  // namespace
+
 Planned plan_direct_convolution(const Site& site, const DirectConvolution& problem) {
   Planned planned;
+  planned.inputs = {{site.input(0), {}}};
+  planned.outputs = {{site.output, {}}};
+  planned.kernel = packed_kernel(site, problem, planned.scratch_bytes);
+  if (planned.kernel) return planned;
   planned.inputs = {{site.input(0), {}}, {site.input(1), {}}};
   if (site.has_input(2)) planned.inputs.push_back({site.input(2), {}});
   planned.outputs = {{site.output, {}}};
