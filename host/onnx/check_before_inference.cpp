@@ -70,6 +70,10 @@ void check_before_inference(const Graph& graph, const Node& node, const TypedSha
     if (block < 1 || block > kLargestBlock)
       refuse(node, fmt::format("has a blocksize of {}", block));
   }
+  if (node.op == "Gemm")  // libonnx reads two axes of each
+    for (std::size_t i = 0; i < 2; ++i)
+      if (const Shape* matrix = shape_of(graph, node, i, shapes); matrix && matrix->size() != 2)
+        refuse(node, fmt::format("needs matrices, not an input of {} axes", matrix->size()));
   if (node.op == "Scan") {  // libonnx makes a list as long as the attribute says
     const auto scanned = attribute_or<std::int64_t>(node, "num_scan_inputs", 1);
     if (scanned < 1 || scanned > static_cast<std::int64_t>(node.inputs.size()))
