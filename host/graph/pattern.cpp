@@ -12,7 +12,7 @@ struct Layout {
   std::int64_t output_stride = 0, channel_stride = 0;
 };
 
-std::optional<Layout> layout_of(const Graph& graph, const Node& node) {
+std::optional<Layout> weight_layout(const Graph& graph, const Node& node) {
   const std::uint32_t weight = weight_of(graph, node);
   if (weight == kNone || node.op == "ConvTranspose") return std::nullopt;
   const Shape& shape = graph.value(weight).constant->shape();
@@ -54,7 +54,7 @@ std::optional<Pattern> parse_pattern(std::string_view text) {
 std::optional<PatternCheck> check_pattern(const Graph& graph, const Node& node,
                                           const Pattern& pattern,
                                           std::span<const std::uint8_t> kept) {
-  const std::optional<Layout> layout = layout_of(graph, node);
+  const std::optional<Layout> layout = weight_layout(graph, node);
   if (!layout) return std::nullopt;
   PatternCheck check;
   check.weights = static_cast<std::int64_t>(kept.size());
