@@ -6,24 +6,12 @@
 #include <cmath>
 
 #include "tests/unit/tensor_exec/execute.hpp"
+#include "tests/unit/tensor_exec/geometry.hpp"
 
 namespace adze::exec {
 namespace {
 
 using testing::Random;
-
-std::int64_t out_size(std::int64_t in, std::int64_t before, std::int64_t after, std::int64_t kernel,
-                      std::int64_t stride, std::int64_t dilation) {
-  return (in + before + after - ((kernel - 1) * dilation + 1)) / stride + 1;
-}
-
-Geometry with_output(Geometry g) {
-  g.out_height = out_size(g.in_height, g.pad_top, g.pad_bottom, g.kernel_height, g.stride_height,
-                          g.dilation_height);
-  g.out_width = out_size(g.in_width, g.pad_left, g.pad_right, g.kernel_width, g.stride_width,
-                         g.dilation_width);
-  return g;
-}
 
 Geometry random_image(Random& random) {
   Geometry g;

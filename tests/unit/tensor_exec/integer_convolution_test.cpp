@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "tests/unit/tensor_exec/execute.hpp"
+#include "tests/unit/tensor_exec/geometry.hpp"
 
 namespace adze::exec {
 namespace {
@@ -14,11 +15,6 @@ struct Layer {
   IntegerConvolution convolution;
   std::vector<std::uint8_t> source;
 };
-
-std::int64_t out_size(std::int64_t in, std::int64_t before, std::int64_t after, std::int64_t kernel,
-                      std::int64_t stride, std::int64_t dilation) {
-  return (in + before + after - ((kernel - 1) * dilation + 1)) / stride + 1;
-}
 
 enum class Kind { dense, depthwise, grouped, connected };
 
@@ -42,10 +38,7 @@ Geometry random_geometry(Random& random, Kind kind) {
   g.pad_right = random.integer(0, g.kernel_width - 1);
   g.in_height = random.integer(9, 14);
   g.in_width = random.integer(9, 14);
-  g.out_height = out_size(g.in_height, g.pad_top, g.pad_bottom, g.kernel_height, g.stride_height,
-                          g.dilation_height);
-  g.out_width = out_size(g.in_width, g.pad_left, g.pad_right, g.kernel_width, g.stride_width,
-                         g.dilation_width);
+  g = with_output(g);
   if (kind == Kind::dense) {
     g.in_channels = random.integer(1, 40);
     g.out_channels = random.integer(1, 40);
