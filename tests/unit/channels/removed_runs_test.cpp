@@ -1,6 +1,7 @@
 // A model without some channels answers as the whole one does when nobody reads those channels:
 // what the analysis ties together is what belongs together. ONNX Runtime judges.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <filesystem>
@@ -17,7 +18,8 @@ using test::ModelWriter;
 using Ints = std::vector<std::int64_t>;
 
 std::vector<float> run(const Graph& graph) {
-  const auto file = std::filesystem::path(::testing::TempDir()) / "removed_runs.onnx";
+  const auto file = std::filesystem::path(::testing::TempDir()) /
+                    ("removed_runs-" + std::to_string(getpid()) + ".onnx");
   save_model(graph, file);
   adze::testing::OrtSession session(*adze::testing::ort_library(), file, 1);
   std::vector<adze::testing::OrtSession::Tensor> inputs;
@@ -28,6 +30,7 @@ std::vector<float> run(const Graph& graph) {
       elements[i] = static_cast<float>(std::sin(1.7 * static_cast<double>(i)));
     inputs.push_back({shape, elements});
   }
+  std::filesystem::remove(file);
   return session.run(inputs).at(0).elements;
 }
 

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <adze/adze.hpp>
 #include <fstream>
@@ -13,7 +14,7 @@ using ::testing::HasSubstr;
 
 class UserMask : public testing::Test {
  protected:
-  UserMask() : folder_(testing::TempDir() + "adze_user_mask") {
+  UserMask() : folder_(testing::TempDir() + "adze_user_mask" + std::to_string(getpid())) {
     std::filesystem::create_directories(folder_);
   }
   ~UserMask() override { std::filesystem::remove_all(folder_); }
