@@ -60,9 +60,10 @@ std::optional<std::vector<std::uint8_t>> read_user_mask(const std::filesystem::p
   if (begin + length > bytes.size()) refuse(file, "ends in its header");
   const std::string header = bytes.substr(begin, length);
   const std::string type = after_key(header, "descr");
-  if (std::none_of(
-          std::begin({"|b1", "|u1", "|i1"}), std::end({"|b1", "|u1", "|i1"}),
-          [&](const char* known) { return type.substr(0, 8).find(known) != std::string::npos; }))
+  constexpr const char* kTypes[] = {"|b1", "|u1", "|i1"};
+  if (std::none_of(std::begin(kTypes), std::end(kTypes), [&](const char* known) {
+        return type.substr(0, 8).find(known) != std::string::npos;
+      }))
     refuse(file, "holds another type than bool, int8 or uint8; save mask.astype('uint8')");
   if (after_key(header, "fortran_order").substr(0, 8).find("True") != std::string::npos)
     refuse(file, "is in Fortran order; save numpy.ascontiguousarray(mask)");

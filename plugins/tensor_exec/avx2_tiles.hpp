@@ -101,7 +101,8 @@ class FloatOutput {
         clamp_(convolution.clamp),
         with_addend_(convolution.with_addend),
         bias_(convolution.bias) {
-    bias_.resize(static_cast<std::size_t>(divide_up(channels_, kColumns) * kColumns));
+    // Depthwise layers also ask for panels that begin in the middle of one.
+    bias_.resize(static_cast<std::size_t>((divide_up(channels_, kColumns) + 1) * kColumns));
   }
 
   /// Some neighbouring channels of all pixels.
