@@ -7,10 +7,10 @@
 namespace ptq {
 namespace {
 
-constexpr std::array<std::string_view, 13> kComputing = {
-    "Conv",       "Gemm",   "MatMul", "Add",  "AveragePool", "GlobalAveragePool",
-    "ReduceMean", "Concat", "Relu",   "Clip", "LeakyRelu",   "Sigmoid",
-    "Resize"};
+constexpr std::array<std::string_view, 16> kComputing = {
+    "Conv",       "Gemm",   "MatMul",      "Add",      "AveragePool", "GlobalAveragePool",
+    "ReduceMean", "Concat", "Relu",        "Clip",     "LeakyRelu",   "Sigmoid",
+    "Resize",     "Mul",    "HardSigmoid", "HardSwish"};
 constexpr std::array<std::string_view, 12> kMoving = {
     "MaxPool",   "GlobalMaxPool", "Flatten",      "Reshape", "Transpose", "Squeeze",
     "Unsqueeze", "Identity",      "DepthToSpace", "Slice",   "Split",     "SpaceToDepth"};
@@ -23,12 +23,18 @@ bool one_of(const List& list, std::string_view op) {
 
 class Planner {
  public:
-  explicit Planner(const adze_graph& graph)
+  Planner(const adze_graph& graph, const std::vector<bool>& left_float,
+          const std::vector<bool>& decoding)
       : graph_(graph),
+        decoding_(decoding),
         target_(graph.node_count, false),
         wanted_(graph.value_count, false),
         planned_(graph.value_count, false) {
-    for (std::uint32_t i = 0; i < graph.target_count; ++i) target_[graph.targets[i]] = true;
+    const auto in = [](const std::vector<bool>& nodes, std::uint32_t node) {
+      return node < nodes.size() && nodes[node];
+    };
+    for (const std::uint32_t node : adze::targets(graph))
+      target_[node] = !in(left_float, node) && !in(decoding, node);
   }
 
   Plan make() {
@@ -67,9 +73,14 @@ class Planner {
     const std::string_view op = node_at(node).op;
     return (op == "Conv" || op == "Gemm") && adze::weight_of(graph_, node_at(node)) == ADZE_NONE;
   }
+  /// A gate or an attention; a product with a constant is part of some float arithmetic.
+  bool is_other_product(std::uint32_t node) const {
+    return std::string_view(node_at(node).op) == "Mul" &&
+           !(is_activation(input(node, 0)) && is_activation(input(node, 1)));
+  }
   bool computes(std::uint32_t node) const {
     return target_[node] && is_onnx(node) && one_of(kComputing, node_at(node).op) &&
-           is_activation(input(node, 0)) && !has_computed_weight(node);
+           is_activation(input(node, 0)) && !has_computed_weight(node) && !is_other_product(node);
   }
   bool moves(std::uint32_t node) const {
     return target_[node] && is_onnx(node) && one_of(kMoving, node_at(node).op) &&
@@ -79,7 +90,7 @@ class Planner {
   /// Inputs beyond these are shapes, bounds, weights or biases.
   std::uint32_t data_inputs(std::uint32_t node) const {
     const std::string_view op = node_at(node).op;
-    if (op == "Add" || op == "Concat") return node_at(node).input_count;
+    if (op == "Add" || op == "Concat" || op == "Mul") return node_at(node).input_count;
     if (op == "MatMul" && adze::weight_of(graph_, node_at(node)) == ADZE_NONE) return 2;
     return 1;
   }
@@ -105,7 +116,20 @@ class Planner {
       if (!fused) wanted_[value] = true;
     }
     const std::uint32_t result = node_at(node).outputs[0];
-    if (!is_output(result) && !is_fused_into_reader(node)) wanted_[result] = true;
+    if (!leaves_as_it_is(result) && !is_fused_into_reader(node)) wanted_[result] = true;
+  }
+
+  /// A result of the model, also where it is decoded first.
+  bool leaves_as_it_is(std::uint32_t value) const {
+    if (is_output(value)) return true;
+    const adze_value& shown = *graph_.values[value];
+    bool all = shown.consumer_count > 0;
+    for (std::uint64_t i = 0; i < shown.consumer_count && all; ++i) {
+      const std::uint32_t reader = shown.consumers[i];
+      all = (reader < decoding_.size() && decoding_[reader]) ||
+            (moves(reader) && leaves_as_it_is(node_at(reader).outputs[0]));
+    }
+    return all;
   }
 
   bool any_output_wanted(std::uint32_t node) const {
@@ -157,6 +181,7 @@ class Planner {
   }
 
   const adze_graph& graph_;
+  const std::vector<bool>& decoding_;   ///< by node
   std::vector<bool> target_;            ///< by node
   std::vector<bool> wanted_, planned_;  ///< by value
   Plan plan_;
@@ -164,6 +189,9 @@ class Planner {
 
 }  // namespace
 
-Plan make_plan(const adze_graph& graph) { return Planner(graph).make(); }
+Plan make_plan(const adze_graph& graph, const std::vector<bool>& left_float,
+               const std::vector<bool>& decoding) {
+  return Planner(graph, left_float, decoding).make();
+}
 
 }  // namespace ptq

@@ -24,7 +24,8 @@ struct Plan {
   std::vector<WeightPlan> weights;
 };
 
-/// Looks at the target nodes of the graph.
+/// Looks at the target nodes of the graph but for those in `left_float` and `decoding` (by node;
+/// empty: none), which stay float.
 ///  * Inputs and outputs of nodes that compute in integers get a grid; other operators stay float.
 ///  * A Conv, Gemm, MatMul or Add and the Relu or Clip that is the only reader of its result run as
 ///    one: nothing is rounded between them.
@@ -32,7 +33,8 @@ struct Plan {
 ///  * The model's outputs stay float unless quantized nodes read them too: the last layer then
 ///    hands out its exact integer sum times a float scale. Backends and ONNX Runtime (QGemm with a
 ///    float output) do the same there, while one more rounding of the logits would make ties
-///    between classes.
-Plan make_plan(const adze_graph& graph);
+///    between classes. So do results that only nodes in `decoding` read.
+Plan make_plan(const adze_graph& graph, const std::vector<bool>& left_float = {},
+               const std::vector<bool>& decoding = {});
 
 }  // namespace ptq
