@@ -8,7 +8,7 @@
 
 #include "plugins/ptq/edited_model.hpp"
 #include "plugins/ptq/options.hpp"
-#include "plugins/ptq/plan.hpp"
+#include "plugins/quantization/plan.hpp"
 
 namespace ptq {
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "plugins/ptq/edited_model.hpp"
-#include "plugins/ptq/grid.hpp"
+#include "plugins/quantization/grid.hpp"
 
 namespace ptq {
 

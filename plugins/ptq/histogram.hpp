@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "plugins/ptq/grid.hpp"
+#include "plugins/quantization/grid.hpp"
 
 namespace ptq {
 

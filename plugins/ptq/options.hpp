@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "plugins/ptq/grid.hpp"
+#include "plugins/quantization/grid.hpp"
 
 namespace ptq {
 

@@ -9,11 +9,11 @@
 #include "plugins/ptq/equalize.hpp"
 #include "plugins/ptq/leave_float.hpp"
 #include "plugins/ptq/options.hpp"
-#include "plugins/ptq/plan.hpp"
 #include "plugins/ptq/ranges.hpp"
 #include "plugins/ptq/rounding.hpp"
 #include "plugins/ptq/smooth.hpp"
 #include "plugins/ptq/weights.hpp"
+#include "plugins/quantization/plan.hpp"
 
 namespace ptq {
 namespace {

@@ -5,8 +5,8 @@
 
 #include "plugins/ptq/edited_model.hpp"
 #include "plugins/ptq/options.hpp"
-#include "plugins/ptq/plan.hpp"
 #include "plugins/ptq/ranges.hpp"
+#include "plugins/quantization/plan.hpp"
 
 namespace ptq {
 

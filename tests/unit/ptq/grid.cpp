@@ -1,4 +1,4 @@
-#include "plugins/ptq/grid.hpp"
+#include "plugins/quantization/grid.hpp"
 
 #include <gtest/gtest.h>
 

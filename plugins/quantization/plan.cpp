@@ -1,4 +1,4 @@
-#include "plugins/ptq/plan.hpp"
+#include "plugins/quantization/plan.hpp"
 
 #include <algorithm>
 #include <array>
