@@ -8,6 +8,7 @@
 #include "host/cli/pattern_check.hpp"
 #include "host/cli/profile.hpp"
 #include "host/cli/pruning.hpp"
+#include "host/cli/quantization.hpp"
 #include "host/graph/statistics.hpp"
 #include "host/pipeline/board_type.hpp"
 
@@ -154,7 +155,16 @@ void add_inspect(CLI::App& app, Context& context) {
           "(1x4, 4x1), or 'recorded' for what the file says; exit code 1 when one breaks it")
       ->excludes(wanted)
       ->excludes(prunable);
-  command->callback([options, profile, pruning, pattern, &context] {
+  const auto quantization = std::make_shared<bool>(false);
+  command
+      ->add_flag("--quantization", *quantization,
+                 "Is it really INT8, and where not? Each node with the reason, and each tensor's "
+                 "scale, zero point and type instead; for QDQ files and files with Q operators")
+      ->excludes(wanted)
+      ->excludes(prunable)
+      ->excludes("--pattern");
+  command->callback([options, profile, pruning, pattern, quantization, &context] {
+    if (*quantization) return inspect_quantization(options->model, context);
     if (!pattern->empty()) return check_model_pattern(options->model, *pattern, context);
     if (pruning->wanted) {
       pruning->model = options->model;

@@ -10,7 +10,9 @@
 #include "host/cli/sweep.hpp"
 #include "host/pipeline/artifacts.hpp"
 #include "host/pipeline/optimize.hpp"
+#include "host/pipeline/policy.hpp"
 #include "host/pipeline/sparsity_list.hpp"
+#include "host/pipeline/stages.hpp"
 
 namespace adze::host {
 namespace {
@@ -21,6 +23,8 @@ struct CommandOptions {
   std::vector<std::string> settings, include, exclude;
   std::string sweep;
   std::optional<std::uint64_t> seed;
+  std::optional<double> max_drop, max_float;
+  bool fallback = false;
   std::int64_t samples = 0;
 };
 
@@ -43,20 +47,47 @@ void run(const Recipe& recipe, const CommandOptions& options, Context& context) 
   context.result(metrics, text + fmt::format("written to {}\n", options.out.string()));
 }
 
+/// "name=value" by the parameters of the components that "auto" drives.
+Settings automatic_settings(const std::vector<std::string>& texts, const Registry& registry) {
+  const Component ptq = registry.find(kPtq);
+  std::optional<Component> qat;
+  try {
+    qat = registry.find(kQat);
+  } catch (const Error&) {  // the policy says that it is not there
+  }
+  Settings settings;
+  for (const std::string& text : texts) {
+    const std::string name = text.substr(0, text.find('='));
+    const bool trains = qat && !has_parameter(ptq, name) && has_parameter(*qat, name);
+    settings.merge(parse_settings(*(trains ? *qat : ptq).component, {text}));
+  }
+  return settings;
+}
+
+Settings settings_of(ComponentKind kind, const CommandOptions& options, const Registry& registry) {
+  if (kind == ComponentKind::quantizer && options.use == kAutomatic)
+    return automatic_settings(options.settings, registry);
+  const Component component = registry.find(options.use);
+  if (component.kind() != kind)
+    throw Error(ADZE_INVALID_ARGUMENT,
+                fmt::format("--use '{}' is a {}, and this command wants a {}; see adze plugin list",
+                            options.use, kind_name(component.kind()), kind_name(kind)));
+  return parse_settings(*component.component, options.settings);
+}
+
 void run_one_stage(ComponentKind kind, const CommandOptions& options, Context& context) {
   Recipe recipe = parse_data_tables(options.data);
   recipe.model = std::filesystem::absolute(options.model);
   recipe.board_type = options.board_type;
   if (options.seed) recipe.seed = *options.seed;
-  const Component component = context.registry().find(options.use);
-  if (component.kind() != kind)
-    throw Error(ADZE_INVALID_ARGUMENT,
-                fmt::format("--use '{}' is a {}, and this command wants a {}; see adze plugin list",
-                            options.use, kind_name(component.kind()), kind_name(kind)));
-  recipe.stages.push_back({.use = options.use,
-                           .include = options.include,
-                           .exclude = options.exclude,
-                           .settings = parse_settings(*component.component, options.settings)});
+  recipe.max_drop = options.max_drop;
+  StageSpec stage{.use = options.use,
+                  .include = options.include,
+                  .exclude = options.exclude,
+                  .settings = settings_of(kind, options, context.registry())};
+  if (options.fallback) stage.fallback = true;
+  stage.max_float = options.max_float;
+  recipe.stages.push_back(std::move(stage));
   run(recipe, options, context);
 }
 
@@ -69,7 +100,25 @@ void add_one_stage(CLI::App& app, Context& context, const char* name, const char
   command->add_option("--data", options->data, "TOML file with [data] and [calibration] tables")
       ->required();
   command->add_option("-o,--output", options->out, "Folder for the results")->required();
-  command->add_option("--use", options->use, "Component")->capture_default_str();
+  const bool quantizes = kind == ComponentKind::quantizer;
+  command
+      ->add_option(
+          "--use", options->use,
+          quantizes ? "Component, or auto: as much effort as --max-drop asks for" : "Component")
+      ->capture_default_str();
+  command
+      ->add_option("--max-drop", options->max_drop,
+                   "Percentage points of the metric that may be lost (exit code 1 beyond)")
+      ->check(CLI::NonNegativeNumber);
+  if (quantizes) {
+    command->add_flag("--fallback", options->fallback,
+                      "Put the worst layers back into floating point until --max-drop holds (auto "
+                      "does so anyway)");
+    command
+        ->add_option("--max-float", options->max_float,
+                     "Share of the MACs that the fallback may put back (default: 0.5)")
+        ->check(CLI::Range(0.0, 1.0));
+  }
   command->add_option("--set", options->settings, "Arguments of the component: name=value");
   command->add_option("--include", options->include, "Only these nodes (names or globs)");
   command->add_option("--exclude", options->exclude, "Leave these nodes alone (names or globs)");

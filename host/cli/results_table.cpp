@@ -29,6 +29,47 @@ std::string metric_text(const std::string& metric, const json& value) {
   return metric == "output_error" ? fmt::format("{:.5g}", value.get<double>()) : share(value);
 }
 
+std::string options_line(const json& step) {
+  std::string text;
+  for (const json& option : step.value("options", json::array())) {
+    const std::string reason = option.at("reason");
+    text += fmt::format("{}{} = {} ({} {}{})", text.empty() ? "" : ", ",
+                        option.at("name").get<std::string>(), option.at("value").get<std::string>(),
+                        option.at("applied").get<bool>() ? "applied by" : "had no effect on",
+                        option.at("by").get<std::string>(), reason.empty() ? "" : ": " + reason);
+  }
+  return text.empty() ? "" : fmt::format("{}: {}\n", step.at("name").get<std::string>(), text);
+}
+
+/// What the policy tried, and what came of it.
+std::string policy_text(const json& policy) {
+  const bool percent = policy.at("measure") == "output_error";
+  Table table({"step", "outcome", "estimated drop", "output error", "INT8 MACs", "predicted", ""});
+  for (const json& step : policy.at("steps")) {
+    const json& estimate = step.at("estimate");
+    const bool known = estimate.is_object();
+    const double drop = known ? estimate.at("drop").get<double>() : 0;
+    table.row(
+        {step.at("name"), step.at("outcome"),
+         !known ? "-"
+         : percent
+             ? fmt::format("{:.2f} %", drop)
+             : fmt::format("{:.2f} +- {:.2f}", drop, estimate.at("standard_error").get<double>()),
+         known ? fmt::format("{:.4f}", estimate.at("output_error").get<double>()) : "-",
+         share(step.at("int8_mac_share")), milliseconds(step.at("predicted_ms")),
+         (step.at("chosen").get<bool>() ? "taken " : "") + step.at("reason").get<std::string>()});
+  }
+  const std::string measure = policy.at("measure");
+  return fmt::format(
+      "\n{}{}\nestimated on {} held-out samples of [{}] by {}; before: {:.4f} ms predicted\n",
+      table.str(), policy.at("decision").get<std::string>(), policy.at("samples").dump(),
+      policy.at("source").get<std::string>(),
+      measure == "labels"         ? "their labels"
+      : measure == "disagreement" ? "how many change their class (they have no labels)"
+                                  : "output error",
+      policy.at("before_ms").get<double>());
+}
+
 }  // namespace
 
 std::string results_table(const json& metrics, const json& validation) {
@@ -51,6 +92,10 @@ std::string results_table(const json& metrics, const json& validation) {
   std::string notes = fmt::format(
       "\npredicted: for {}, not verified on hardware; same top-1: as the model as loaded\n",
       metrics.at("board_type").get<std::string>());
+  for (const json& step : steps) {
+    notes += options_line(step);
+    if (step.contains("policy")) notes += policy_text(step.at("policy"));
+  }
   const json count = metrics.value("parameters", json::object());
   const std::int64_t before = count.value("before", std::int64_t{0}),
                      after = count.value("after", std::int64_t{0});

@@ -10,6 +10,7 @@
 #include "host/base/log.hpp"
 #include "host/graph/statistics.hpp"
 #include "host/pipeline/artifacts.hpp"
+#include "host/pipeline/policy.hpp"
 #include "host/plugin/descriptor.hpp"
 #include "host/report/report.hpp"
 #include "host/report/sweep_report.hpp"
@@ -31,6 +32,7 @@ bool has_sparsity(const adze_component& component) {
 std::size_t swept_stage(const Recipe& recipe, const Registry& registry) {
   std::vector<std::size_t> found;
   for (std::size_t s = 0; s < recipe.stages.size(); ++s) {
+    if (recipe.stages[s].use == kAutomatic) continue;
     const Component component = registry.find(recipe.stages[s].use);
     if (component.kind() == ComponentKind::pruner && has_sparsity(*component.component))
       found.push_back(s);

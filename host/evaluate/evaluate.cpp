@@ -27,14 +27,6 @@ void check_finite(const Runner& runner, const NamedTensor& output, std::span<con
                   std::isnan(*bad) ? "NaN" : "infinity"));
 }
 
-// How many classes score better than the label; ties go to the lowest index.
-std::int64_t rank_of(std::span<const float> scores, std::size_t label) {
-  std::int64_t better = 0;
-  for (std::size_t i = 0; i < scores.size(); ++i)
-    better += scores[i] > scores[label] || (scores[i] == scores[label] && i < label);
-  return better;
-}
-
 class TopK {
  public:
   TopK(const Dataset& dataset, std::int64_t k) : dataset_(dataset), k_(k) {}
@@ -132,6 +124,13 @@ void check_metric(const std::string& metric) {
 }
 
 }  // namespace
+
+std::int64_t rank_of(std::span<const float> scores, std::size_t label) {
+  std::int64_t better = 0;
+  for (std::size_t i = 0; i < scores.size(); ++i)
+    better += scores[i] > scores[label] || (scores[i] == scores[label] && i < label);
+  return better;
+}
 
 bool higher_is_better(const std::string& metric) {
   check_metric(metric);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,9 @@ struct Evaluation {
   std::vector<std::int64_t>
       predictions;  ///< argmax of the first output, a sample each (top-k only)
 };
+
+/// How many classes score better than the label; ties go to the lowest index.
+std::int64_t rank_of(std::span<const float> scores, std::size_t label);
 
 /// Higher is better for top1 and top5, lower for output_error.
 bool higher_is_better(const std::string& metric);

@@ -25,17 +25,22 @@ std::int64_t parameters_of(const Value& value) {
 }  // namespace
 
 std::int64_t macs_of(const Graph& graph, const Node& node) {
-  if (node.outputs.empty() || node.inputs.size() < 2 || node.inputs[1] == kNone) return 0;
-  const Value& second = graph.value(node.inputs[1]);
+  const bool linear = node.op == "QLinearConv" || node.op == "QLinearMatMul";
+  const std::size_t weight = linear ? 3 : 1;
+  if (node.outputs.empty() || node.inputs.size() <= weight || node.inputs[weight] == kNone)
+    return 0;
+  const Value& second = graph.value(node.inputs[weight]);
   const std::int64_t out = elements_of(graph.value(node.outputs[0]));
   if (!second.shape || second.shape->empty()) return 0;
   const Shape& w = *second.shape;
-  if (node.op == "Conv") return w[0] ? out * (elements_of(second) / w[0]) : 0;
+  if (node.op == "Conv" || node.op == "ConvInteger" || node.op == "QLinearConv")
+    return w[0] ? out * (elements_of(second) / w[0]) : 0;
   if (node.op == "ConvTranspose")
     return w[0] ? elements_of(graph.value(node.inputs[0])) * (elements_of(second) / w[0]) : 0;
   if (node.op == "Gemm" && w.size() == 2)
     return out * (attribute_or<std::int64_t>(node, "transB", 0) ? w[1] : w[0]);
-  if (node.op == "MatMul") return out * (w.size() == 1 ? w[0] : w[w.size() - 2]);
+  if (node.op == "MatMul" || node.op == "MatMulInteger" || node.op == "QLinearMatMul")
+    return out * (w.size() == 1 ? w[0] : w[w.size() - 2]);
   return 0;
 }
 

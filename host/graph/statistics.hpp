@@ -7,8 +7,8 @@
 
 namespace adze::host {
 
-/// Multiply-accumulates of one sample in Conv, ConvTranspose, Gemm and MatMul; 0 for other
-/// operators and where a shape is not known.
+/// Multiply-accumulates of one sample in Conv, ConvTranspose, Gemm and MatMul and the integer forms
+/// of Conv and MatMul; 0 for other operators and where a shape is not known.
 std::int64_t macs_of(const Graph& graph, const Node& node);
 /// Elements of the node's floating-point constants.
 std::int64_t parameters_of(const Graph& graph, const Node& node);

@@ -10,6 +10,7 @@
 #include "host/base/error.hpp"
 #include "host/base/file.hpp"
 #include "host/base/hash.hpp"
+#include "host/pipeline/quantization_json.hpp"
 
 namespace adze::host {
 namespace {
@@ -57,6 +58,8 @@ json metrics_json(const OptimizeResult& result) {
     step["name"] = stage.use;
     step["sparsity"] = stage.sparsity;
     step["agreement"] = stage.measured.agreement ? json(*stage.measured.agreement) : json();
+    step["options"] = options_json(stage.options);
+    if (stage.policy) step["policy"] = policy_json(*stage.policy);
     steps.push_back(std::move(step));
   }
   for (const LayerChange& layer : result.layers) {
@@ -88,6 +91,8 @@ json metrics_json(const OptimizeResult& result) {
         {"drop", result.drop},
         {"passed", result.passed}}}};
   if (!result.error_curves.empty()) document["error_curves"] = curves_json(result.error_curves);
+  if (result.calibration) document["calibration"] = calibration_json(*result.calibration);
+  if (result.quantization) document["quantization"] = quality_json(*result.quantization);
   return document;
 }
 

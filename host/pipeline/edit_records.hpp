@@ -5,9 +5,13 @@
 #include <vector>
 
 #include "host/edit/edit.hpp"
-#include "host/pipeline/optimize.hpp"
 
 namespace adze::host {
+
+struct EditRecord {
+  std::string stage, kind, target, dtype, sha256;
+  Shape shape;
+};
 
 /// Appends one record an edit that takes effect (a later edit of one kind on one value replaces the
 /// earlier), sorted by target and kind. `shown` is the graph the edits speak of.

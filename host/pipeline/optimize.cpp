@@ -9,12 +9,14 @@
 #include <functional>
 #include <memory>
 #include <numeric>
+#include <span>
 #include <string_view>
 
 #include "host/abi/backend.hpp"
 #include "host/base/error.hpp"
 #include "host/base/log.hpp"
 #include "host/evaluate/evaluate.hpp"
+#include "host/graph/precision.hpp"
 #include "host/graph/simplify.hpp"
 #include "host/graph/statistics.hpp"
 #include "host/onnx/model.hpp"
@@ -22,6 +24,7 @@
 #include "host/pipeline/edit_records.hpp"
 #include "host/pipeline/latency.hpp"
 #include "host/pipeline/pruning_gain.hpp"
+#include "host/pipeline/quantize_stage.hpp"
 #include "host/pipeline/sample_sets.hpp"
 #include "host/pipeline/stage_services.hpp"
 #include "host/pipeline/stages.hpp"
@@ -31,11 +34,7 @@ namespace {
 
 constexpr const char* kFloatBackend = "adze.cpu";
 constexpr const char* kIntegerBackend = "adze.drpai";
-
-bool is_quantized(const Graph& graph) {
-  return std::any_of(graph.values.begin(), graph.values.end(),
-                     [](const Value& value) { return value.quant.has_value(); });
-}
+constexpr std::int64_t kGridSamples = 128;  ///< that the figures of the grids rest on
 
 std::optional<double> share_of_equal(const std::vector<std::int64_t>& a,
                                      const std::vector<std::int64_t>& b) {
@@ -68,6 +67,7 @@ class Optimizer {
     timed("load", [&] { load(); });
     timed("predict", [&] { before_ = predict(integer_backend(), graph_, call("predict")); });
     timed("evaluate baseline", [&] { evaluate_baseline(); });
+    check_calibration_set();
     for (const Stage& stage : stages_) run_stage(stage);
     finish();
     return std::move(result_);
@@ -125,6 +125,19 @@ class Optimizer {
     if (shared) *shared = Baseline{result_.baseline, loaded_predictions_};
   }
 
+  void check_calibration_set() {
+    const bool quantizes = std::ranges::any_of(stages_, [](const Stage& stage) {
+      return stage.component.kind() == ComponentKind::quantizer;
+    });
+    if (!quantizes || !samples_->calibration()) return;
+    timed("check calibration set", [&] {
+      result_.calibration =
+          check_calibration(graph_, *samples_->calibration(), samples_->collected(), *evaluation_);
+    });
+    for (const std::string& warning : result_.calibration->warnings)
+      result_.warnings.push_back("calibration samples: " + warning);
+  }
+
   std::unique_ptr<Runner> runner_for(const Graph& graph) {
     const Component backend = backend_for(graph);
     CallOptions quiet = call("");
@@ -147,9 +160,10 @@ class Optimizer {
   }
 
   void run_stage(const Stage& stage) {
-    const std::string use = stage.component.component->id;
-    StageResult done{
-        .use = use, .measured = {}, .sparsity = 0, .target_sparsity = 0, .excluded = {}};
+    const std::string use = stage.use();
+    StageResult done;
+    done.use = use;
+    done.options = given_options(stage);
     std::vector<std::uint32_t> targets;
     timed(use, [&] {
       try {
@@ -157,7 +171,10 @@ class Optimizer {
                                         stage.spec->exclude, needs_structure(stage.component));
         targets = std::move(chosen.nodes);
         done.excluded = std::move(chosen.excluded);
-        apply(stage, targets, use);
+        if (stage.component.kind() == ComponentKind::quantizer)
+          quantize(stage, targets, done);
+        else
+          apply(stage, targets, use);
       } catch (const PluginError&) {
         throw;
       } catch (const Error& error) {
@@ -177,6 +194,28 @@ class Optimizer {
     timed(step, [&] { done.measured = measure(graph_, step); });
     if (stage.component.kind() == ComponentKind::pruner) warn_if_little(done, targets);
     result_.stages.push_back(std::move(done));
+  }
+
+  void quantize(const Stage& stage, const std::vector<std::uint32_t>& targets, StageResult& done) {
+    QuantizeOutcome outcome = quantize_stage(
+        {.recipe = recipe_,
+         .stage = stage,
+         .loaded = dense_,
+         .before = graph_,
+         .targets = targets,
+         .samples = *samples_,
+         .backends = {.run = [this](const Graph& graph) { return backend_for(graph); },
+                      .predict = integer_backend()},
+         .metric = metric_of(recipe_.data, *evaluation_),
+         .call = [this](const std::string& step) { return call(step); },
+         .report = [this](const std::string& step, double fraction,
+                          const std::string& doing) { report(step, fraction, doing); }});
+    done.policy = std::move(outcome.policy);
+    done.options = std::move(outcome.options);
+    for (std::string& warning : outcome.warnings) result_.warnings.push_back(std::move(warning));
+    for (StepTime& time : outcome.times) result_.times.push_back(std::move(time));
+    for (EditRecord& record : outcome.candidate.records) result_.edits.push_back(std::move(record));
+    graph_ = std::move(outcome.candidate.graph);
   }
 
   void apply(const Stage& stage, const std::vector<std::uint32_t>& targets,
@@ -242,6 +281,7 @@ class Optimizer {
       result_.before_ms = before_.total_ms;
       result_.after_ms = after.total_ms;
     });
+    measure_grids();
     timed("serialize", [&] { result_.onnx = serialize_model(graph_); });
     result_.optimized = result_.stages.back().measured;
     result_.sparsity = zeros_of(graph_).sparsity();
@@ -256,6 +296,26 @@ class Optimizer {
         0.0;  // no negative zero
     result_.passed = !result_.max_drop || result_.drop <= *result_.max_drop;
     result_.graph = std::move(graph_);
+  }
+
+  void measure_grids() {
+    if (!is_quantized(graph_) || !samples_->calibration()) return;
+    timed("measure grids", [&] {
+      const auto& collected = samples_->collected();
+      const auto most = static_cast<std::size_t>(
+          std::clamp<std::int64_t>(most_estimate_samples(graph_) / 8, 8, kGridSamples));
+      CallOptions quiet = call("measure grids");
+      quiet.progress = {};
+      result_.quantization = measure_quality(
+          graph_, *samples_->calibration(),
+          std::span(collected).first(std::min(collected.size(), most)),
+          [&](const Graph& graph, const std::vector<std::string>& extra, std::uint32_t batch) {
+            return std::make_unique<BackendRunner>(backend_for(graph), Settings{}, graph,
+                                                   "calibration", quiet,
+                                                   CompileOptions{batch, extra});
+          },
+          [&](double fraction) { report("measure grids", fraction, ""); });
+    });
   }
 
   const Recipe& recipe_;

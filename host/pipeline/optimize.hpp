@@ -9,9 +9,13 @@
 #include <vector>
 
 #include "host/graph/graph.hpp"
+#include "host/pipeline/calibration_guard.hpp"
+#include "host/pipeline/edit_records.hpp"
 #include "host/pipeline/error_curves.hpp"
+#include "host/pipeline/policy.hpp"
 #include "host/pipeline/recipe.hpp"
 #include "host/pipeline/targets.hpp"
+#include "host/pipeline/tensor_quality.hpp"
 #include "host/plugin/registry.hpp"
 
 namespace adze::host {
@@ -43,12 +47,22 @@ struct OptimizeOptions {
   std::function<bool(const std::string& step, double fraction, const std::string& doing)> progress;
 };
 
+/// What became of something that the recipe says of a stage. What is refused is an error.
+struct GivenOption {
+  std::string name, value;
+  bool applied = true;
+  std::string by;      ///< the component, or "adze"
+  std::string reason;  ///< why it had no effect
+};
+
 struct StageResult {
   std::string use;
   Measured measured;    ///< after this stage
   double sparsity = 0;  ///< zeros among all Conv, Gemm and MatMul weights left after this stage
   double target_sparsity = 0;  ///< zeros among the weights of this stage's target layers
   std::vector<Excluded> excluded;
+  std::vector<GivenOption> options;
+  std::optional<PolicyReport> policy;  ///< of `use = "auto"` and `fallback = true`
 };
 
 /// One node of the model, before and after.
@@ -56,11 +70,6 @@ struct LayerChange {
   std::string name, op, unit, reason;  ///< reason: why not on DRP-AI; empty when it is
   std::optional<double> sparsity;      ///< of nodes with a weight
   double before_ms = 0, after_ms = 0;  ///< predicted
-};
-
-struct EditRecord {
-  std::string stage, kind, target, dtype, sha256;
-  Shape shape;
 };
 
 struct StepTime {
@@ -80,6 +89,8 @@ struct OptimizeResult {
   double before_ms = 0, after_ms = 0;  ///< predicted latency of the whole model
   std::uint64_t before_bytes = 0;
   std::int64_t before_parameters = 0, after_parameters = 0;  ///< removed channels are gone
+  std::optional<CalibrationCheck> calibration;               ///< when a stage quantizes
+  std::optional<QuantizationQuality> quantization;           ///< of a quantized result
   std::vector<EditRecord> edits;
   std::vector<StepTime> times;
   std::vector<std::string> warnings;

@@ -7,6 +7,7 @@
 #include "host/base/error.hpp"
 #include "host/base/file.hpp"
 #include "host/pipeline/board_type.hpp"
+#include "host/pipeline/policy.hpp"
 #include "host/pipeline/toml_table.hpp"
 
 namespace adze::host {
@@ -111,6 +112,17 @@ Setting parse_setting(TomlTable& stage, const std::string& key, const toml::node
   stage.fail(node, fmt::format("'{}' is a date or time, which no component takes", key));
 }
 
+bool parse_flag(TomlTable& stage, const std::string& key, const toml::node& node) {
+  if (const auto* flag = node.as_boolean()) return flag->get();
+  stage.fail(node, fmt::format("'{}' must be true or false", key));
+}
+
+double parse_share(TomlTable& stage, const std::string& key, const toml::node& node) {
+  const std::optional<double> share = stage.number(key);
+  if (share && *share >= 0 && *share <= 1) return *share;
+  stage.fail(node, fmt::format("'{}' must be a share from 0 to 1", key));
+}
+
 StageSpec parse_stage(TomlTable table) {
   StageSpec stage;
   stage.where = table.where();
@@ -120,8 +132,14 @@ StageSpec parse_stage(TomlTable table) {
   for (const auto& [name, node] : table.raw()) {
     const std::string key(name.str());
     if (key == "use" || key == "include" || key == "exclude") continue;
-    stage.settings.emplace(key, parse_setting(table, key, node));
     stage.places.emplace(key, table.where(node));
+    const bool automatic = stage.use == kAutomatic;
+    if (key == "fallback" || (key == "qat" && automatic))
+      (key == "qat" ? stage.qat : stage.fallback) = parse_flag(table, key, node);
+    else if (key == "max_float")
+      stage.max_float = parse_share(table, key, node);
+    else
+      stage.settings.emplace(key, parse_setting(table, key, node));
   }
   return stage;
 }

@@ -22,11 +22,17 @@ struct CalibrationSpec {
   std::string count_where;  ///< "file:line:column"; empty: the default, or made in memory
 };
 
-/// One [[stage]]. `include` and `exclude` are names or globs of nodes and are the host's; all other
-/// keys are arguments of the component.
+/// One [[stage]]. `include` and `exclude` are names or globs of nodes and are the host's, as are
+/// `fallback`, `max_float` and, with use = "auto", `qat`; all other keys are arguments of the
+/// component.
 struct StageSpec {
   std::string use;
   std::vector<std::string> include, exclude;
+  /// Of quantizers: layers go back to floating point until [accept] max_drop holds. Default: true
+  /// with use = "auto", else false.
+  std::optional<bool> fallback = std::nullopt;
+  std::optional<double> max_float = std::nullopt;  ///< share of the MACs that it may give up
+  std::optional<bool> qat = std::nullopt;          ///< whether "auto" may train; default: true
   Settings settings;
   std::string where;                          ///< "file:line:column"; empty when made in memory
   std::map<std::string, std::string> places;  ///< the same for each key of `settings`

@@ -22,6 +22,31 @@ bool contains(const std::vector<std::string>& list, const std::string& name) {
   return std::find(list.begin(), list.end(), name) != list.end();
 }
 
+/// Has a grid, or only moves numbers that have one.
+bool is_on_grid(const Program& program, const std::vector<std::uint32_t>& producer,
+                std::uint32_t value) {
+  while (!program.values[value].quantization) {
+    if (producer[value] == ADZE_NONE) return false;
+    const Node& node = program.nodes[producer[value]];
+    const bool moves = node.domain.empty() &&
+                       (node.op == "Flatten" || node.op == "Reshape" || node.op == "Transpose" ||
+                        node.op == "Squeeze" || node.op == "Unsqueeze" || node.op == "MaxPool" ||
+                        node.op == "Identity" || node.op == "Slice" || node.op == "Split");
+    if (!moves || node.inputs.empty() || node.inputs[0] == ADZE_NONE) return false;
+    value = node.inputs[0];
+  }
+  return true;
+}
+
+/// Of a quantized model: a layer that is not runs in floating point, which the array cannot.
+bool is_left_in_float(const Program& program, const std::vector<std::uint32_t>& producer,
+                      const Node& node) {
+  if (!node.domain.empty() || !is_mac_operator(node)) return false;
+  for (std::size_t i = 0; i < 2 && i < node.inputs.size(); ++i)
+    if (node.inputs[i] != ADZE_NONE && !is_on_grid(program, producer, node.inputs[i])) return true;
+  return false;
+}
+
 /// A subgraph of the accelerator cannot need a result of the CPU that needs one of its own. So a
 /// node's stage is the number of changes of unit on the longest way to it, and neighbours of the
 /// same unit and stage run together.
@@ -79,6 +104,10 @@ std::vector<Placement> place_nodes(const Program& program, const Facts& facts) {
     for (const std::uint32_t input : program.nodes[i].inputs)
       if (input != ADZE_NONE) readers[input].push_back(i);
 
+  const bool quantized =
+      facts.text("number_format", "") == "int8" &&
+      std::any_of(program.values.begin(), program.values.end(),
+                  [](const exec::Value& value) { return value.quantization.has_value(); });
   std::vector<Placement> placed(program.nodes.size());
   for (std::size_t i = 0; i < placed.size(); ++i) {
     const Node& node = program.nodes[i];
@@ -95,6 +124,8 @@ std::vector<Placement> place_nodes(const Program& program, const Facts& facts) {
         placed[i].reason = explain(*rule, program, node);
         placed[i].beside = rule->beside;
         placed[i].hand_over_included = rule->hand_over_included;
+      } else if (quantized && is_left_in_float(program, producer, node)) {
+        placed[i].reason = "left in floating point: runs on the CPU";
       }
     }
     placed[i].unit = placed[i].reason.empty() ? Unit::drpai : Unit::cpu;

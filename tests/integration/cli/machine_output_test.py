@@ -45,6 +45,8 @@ assert sum(step["macs"] for step in profiled["steps"]) == 4 * inspected["macs"]
 assert {name for step in profiled["steps"] for name in step["nodes"]} == {node["name"] for node in inspected["nodes"]}
 dense = check("inspect_pattern", "inspect", model, "--pattern", "4:16", code=1)
 assert {layer["verdict"] for layer in dense["layers"]} == {"dense"}, dense
+inspected = check("inspect_quantization", "inspect", model, "--quantization")
+assert inspected["verdict"] == "float" and inspected["int8_macs"] == 0 and not inspected["tensors"], inspected
 estimated = check("estimate", "estimate", model, "--what-if", "sparsity=0.7")
 assert abs(sum(layer["latency_ms"] for layer in estimated["layers"]) - estimated["latency_ms"]) < 1e-6
 steps = check("estimate", "estimate", model, "--what-if", "sparsity=0.5..0.9:0.1")["what_if_steps"]
