@@ -20,6 +20,16 @@ double count_of(const adze_graph& graph, std::uint32_t value) {
   return static_cast<double>(adze::element_count(*graph.values[value]->constant));
 }
 
+/// What earlier stages have pruned of it.
+double sparsity_of(const adze_graph& graph, std::uint32_t value) {
+  const double count = count_of(graph, value);
+  const std::uint8_t* keep = graph.values[value]->keep;
+  if (!keep || count == 0) return 0;
+  return static_cast<double>(
+             std::count(keep, keep + static_cast<std::ptrdiff_t>(count), std::uint8_t{0})) /
+         count;
+}
+
 double number(const adze_target& target, const char* name) {
   const adze_property* found = adze::fact(&target, name);
   if (!found || !found->f64)
@@ -36,6 +46,7 @@ Costs Costs::of_weights(const adze_graph& graph, std::span<const CostedLayer> la
   costs.unit_ = "weights";
   for (const CostedLayer& layer : layers) {
     const double count = count_of(graph, layer.weight);
+    costs.earlier_.push_back(sparsity_of(graph, layer.weight));
     std::vector<double>& steps = costs.by_layer_.emplace_back();
     for (std::size_t s = 0; s <= kSteps; ++s) steps.push_back((1 - step_sparsity(s)) * count);
   }
@@ -56,6 +67,7 @@ Costs Costs::of_bytes(const adze_graph& graph, const adze_target* target,
   for (const CostedLayer& layer : layers) {
     pruned.insert(layer.weight);
     const double count = count_of(graph, layer.weight);
+    costs.earlier_.push_back(sparsity_of(graph, layer.weight));
     std::vector<double>& steps = costs.by_layer_.emplace_back();
     for (std::size_t s = 0; s <= kSteps; ++s)
       steps.push_back(sparse ? std::min(count, (1 - step_sparsity(s)) * count * bytes_per_kept)
@@ -83,10 +95,12 @@ Costs Costs::of_latency(adze_call* call, std::span<const CostedLayer> layers) {
                         .input_channels = 0,
                         .output_channels = 0};
   };
+  Costs costs;
   // The model as shown, then of each layer: as shown, and at each step. Latency of single nodes
   // does not add up to the model's where engines hand over; that part is fixed.
   std::vector<adze_what_if> questions = {question(ADZE_NONE, 0)};
   for (const CostedLayer& layer : layers) {
+    costs.earlier_.push_back(sparsity_of(*call->graph, layer.weight));
     const auto shown = adze::f32(call->graph->values[layer.weight]->constant);
     const auto zeros = std::ranges::count(shown, 0.0f);
     questions.push_back(question(
@@ -99,7 +113,6 @@ Costs Costs::of_latency(adze_call* call, std::span<const CostedLayer> layers) {
   for (std::size_t at = 0; at < questions.size(); at += kMostQuestions)
     adze::check(service.ask(call, questions.data() + at,
                             std::min(kMostQuestions, questions.size() - at), answers.data() + at));
-  Costs costs;
   costs.unit_ = "ms (predicted)";
   costs.fixed_ = answers.front();
   for (auto first = answers.begin() + 1; first != answers.end(); first += kSteps + 2) {
@@ -112,7 +125,7 @@ Costs Costs::of_latency(adze_call* call, std::span<const CostedLayer> layers) {
 
 double Costs::layer(std::size_t layer, double sparsity) const {
   const std::vector<double>& steps = by_layer_.at(layer);
-  const double place = std::clamp(sparsity, 0.0, 1.0) * static_cast<double>(kSteps);
+  const double place = std::clamp(sparsity, earlier_.at(layer), 1.0) * static_cast<double>(kSteps);
   const auto step = std::min(static_cast<std::size_t>(place), kSteps - 1);
   const double part = place - static_cast<double>(step);
   return steps[step] + (steps[step + 1] - steps[step]) * part;

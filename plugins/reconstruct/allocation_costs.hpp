@@ -33,6 +33,7 @@ class Costs {
   /// offer it; those of the service.
   static Costs of_latency(adze_call* call, std::span<const CostedLayer> layers);
 
+  /// What earlier stages have pruned of a layer stays pruned: below that, sparsity costs no more.
   double layer(std::size_t layer, double sparsity) const;
   double total(std::span<const double> sparsities) const;
   double fixed() const { return fixed_; }
@@ -41,6 +42,7 @@ class Costs {
 
  private:
   std::vector<std::vector<double>> by_layer_;  ///< kSteps + 1 each
+  std::vector<double> earlier_;                ///< sparsity of each layer by earlier stages
   double fixed_ = 0;                           ///< of what no layer of these changes
   std::string unit_;
 };

@@ -3,7 +3,6 @@
 #include <adze/ext/calibration.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 
@@ -28,19 +27,20 @@ std::string percent(double share) {
 class Allocator {
  public:
   Allocator(adze_call* call, const std::vector<Layer>& layers, const Goal& asked, bool free_pattern,
-            const AllocationOptions& options)
+            const AllocationOptions& options, Progress& progress)
       : call_(call),
         layers_(layers),
         asked_(asked),
         free_pattern_(free_pattern),
         options_(options),
+        progress_(progress),
         for_each_(pruning::on_host_threads(call)) {}
 
   std::vector<Goal> run() {
     // By weights, the same for all is what was asked; and N:M leaves no choice.
     const bool no_choice = asked_.group > 0 && !free_pattern_;
-    const bool as_asked =
-        options_.method == Method::uniform && options_.unit == BudgetUnit::weights;
+    const bool as_asked = options_.method == Method::uniform &&
+                          options_.unit == BudgetUnit::weights && options_.budget == 0;
     if (layers_.empty() || no_choice || as_asked) return std::vector<Goal>(layers_.size(), asked_);
     const Costs costs = costs_of_model();
     const std::vector<double> same(layers_.size(), asked_.sparsity);
@@ -68,6 +68,13 @@ class Allocator {
   }
 
   std::string name_of(const Layer& layer) const { return call_->graph->nodes[layer.node]->name; }
+
+  double earlier_sparsity(const Layer& layer) const {
+    const std::uint8_t* keep = call_->graph->values[layer.weight]->keep;
+    return keep ? static_cast<double>(std::count(keep, keep + layer.count(), std::uint8_t{0})) /
+                      static_cast<double>(layer.count())
+                : 0;
+  }
 
   Costs costs_of_model() const {
     std::vector<CostedLayer> costed;
@@ -162,8 +169,9 @@ class Allocator {
     std::vector<std::size_t> missing, part;
     for (std::size_t i = 0; i < layers_.size(); ++i)
       if (!database.missing(name_of(layers_[i]), wanted).empty()) missing.push_back(i);
-    for (const std::size_t i : missing) work_ += work_of(layers_[i]);
-    start_ = std::chrono::steady_clock::now();
+    for (const std::size_t i : missing)
+      for (const double level : database.missing(name_of(layers_[i]), wanted))
+        progress_.expect(search_operations(layers_[i], level));
     double bytes = 0;
     for (const std::size_t i : missing) {
       const auto size = static_cast<double>(layers_[i].columns);
@@ -194,7 +202,7 @@ class Allocator {
           samples, std::max(kFewestSamples, static_cast<std::uint64_t>(std::min(enough, 1e9))));
       requests.push_back(request);
     }
-    progress("calibrating");
+    progress_.advance(0, "error database: calibrating");
     const std::vector<pruning::Moments> moments = pruning::collect_moments(call_, requests);
     for (std::size_t p = 0; p < part.size(); ++p) {
       const Layer& layer = layers_[part[p]];
@@ -205,7 +213,7 @@ class Allocator {
           keep, keep ? static_cast<std::size_t>(layer.count()) : 0);
       const std::vector<double> levels = database.missing(name, wanted);
       for (const double level : levels) {
-        progress(name + " at " + percent(level));
+        progress_.advance(0, "error database: " + name + " at " + percent(level));
         try {
           const PrunedLayer pruned = prune_layer(layer, moments[p].groups, goal_of(level), earlier,
                                                  {}, options_.layer, for_each_);
@@ -214,28 +222,10 @@ class Allocator {
         } catch (const adze::Error& error) {
           throw adze::Error(error.code, "node '" + name + "': " + error.what());
         }
-        done_ += work_of(layer) / static_cast<double>(levels.size());
+        progress_.advance(search_operations(layer, level), "error database: " + name);
       }
       database.store(name, std::move(found));
     }
-  }
-
-  static double work_of(const Layer& layer) {
-    const auto columns = static_cast<double>(layer.columns);
-    return columns * columns *
-           (columns * static_cast<double>(layer.groups) + 8 * static_cast<double>(layer.rows));
-  }
-
-  /// The walk that prunes comes after this one and counts on its own.
-  void progress(const std::string& doing) const {
-    std::string text = "error database: " + doing;
-    const double fraction = work_ > 0 ? done_ / work_ : 0;
-    const double elapsed_s =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-    if (fraction > 0.02 && elapsed_s > 1)
-      text += ", about " + std::to_string(std::lround(elapsed_s * (1 - fraction) / fraction)) +
-              " s left";
-    adze::progress(call_, 0, text.c_str());
   }
 
   void tell(const Costs& costs, double budget, const std::vector<Goal>& goals) const {
@@ -244,7 +234,7 @@ class Allocator {
     std::vector<double> sparsities;
     for (std::size_t i = 0; i < goals.size(); ++i) {
       const auto count = static_cast<double>(layers_[i].count());
-      zeros += goals[i].sparsity * count;
+      zeros += std::max(goals[i].sparsity, earlier_sparsity(layers_[i])) * count;
       weights += count;
       sparsities.push_back(goals[i].sparsity);
       if (goals[i].sparsity < goals[lowest].sparsity) lowest = i;
@@ -271,16 +261,16 @@ class Allocator {
   Goal asked_;
   bool free_pattern_;
   const AllocationOptions& options_;
+  Progress& progress_;
   ForEach for_each_;
-  double work_ = 0, done_ = 0;
-  std::chrono::steady_clock::time_point start_;
 };
 
 }  // namespace
 
 std::vector<Goal> choose_goals(adze_call* call, const std::vector<Layer>& layers, const Goal& asked,
-                               bool free_pattern, const AllocationOptions& options) {
-  return Allocator(call, layers, asked, free_pattern, options).run();
+                               bool free_pattern, const AllocationOptions& options,
+                               Progress& progress) {
+  return Allocator(call, layers, asked, free_pattern, options, progress).run();
 }
 
 }  // namespace reconstruct

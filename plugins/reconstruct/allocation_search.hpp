@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "plugins/reconstruct/allocation_database.hpp"
+#include "plugins/reconstruct/progress.hpp"
 #include "plugins/reconstruct/prune_layer.hpp"
 
 namespace reconstruct {
@@ -35,9 +36,11 @@ inline constexpr double kDefaultLevels[] = {0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98}
 
 /// One goal a layer. `asked`: what `sparsity` and `pattern` say; `free_pattern`: the pattern is :M,
 /// so that N may differ by layer. With a pattern N:M there is nothing to choose, and all get it.
+/// `progress`: is told of the search, which it did not expect before.
 /// Errors: adze::Error INVALID_ARGUMENT for a budget out of reach, naming what can be reached;
 /// those of calibration, adze.latency/1 and prune_layer().
 std::vector<Goal> choose_goals(adze_call* call, const std::vector<Layer>& layers, const Goal& asked,
-                               bool free_pattern, const AllocationOptions& options);
+                               bool free_pattern, const AllocationOptions& options,
+                               Progress& progress);
 
 }  // namespace reconstruct

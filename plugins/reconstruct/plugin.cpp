@@ -4,6 +4,7 @@
 
 #include <adze/adze.hpp>
 #include <algorithm>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -27,10 +28,11 @@ enum {
   kSizeBytes,
   kLatencyMs,
   kLevels,
-  kDatabase
+  kDatabase,
+  kTuning
 };
 
-constexpr const char* kMethods[] = {"error", "uniform", "erk", "global", nullptr};
+constexpr const char* kMethods[] = {"auto", "error", "uniform", "erk", "global", nullptr};
 constexpr const char* kBudgets[] = {"sparsity", "size", "latency", nullptr};
 
 constexpr adze_param kParams[] = {
@@ -69,8 +71,9 @@ constexpr adze_param kParams[] = {
     adze::text("allocation",
                "How sparsity is shared out over the layers: error (the least sum of their errors, "
                "searched once and kept in a database), uniform, erk (by their sizes), global (the "
-               "smallest weights of all layers). N:M leaves no choice.",
-               "error", kMethods),
+               "smallest weights of all layers); auto: error, and uniform where a pattern N:M or "
+               "`masks` leave no choice.",
+               "auto", kMethods),
     adze::text("budget",
                "What `sparsity` limits: the weights left (sparsity), or the size on the board or "
                "the predicted latency that it would give if it were the same in every layer.",
@@ -88,7 +91,14 @@ constexpr adze_param kParams[] = {
     adze::text("database",
                "Folder that keeps the error database too, besides the user's cache; empty: the "
                "cache alone.",
-               "")};
+               ""),
+    adze::flag(
+        "tuning",
+        "With `sequential`: at the end, tune the weights that stay in all layers together, so "
+        "that blocks and outputs answer as before; kept where that lowers the error on "
+        "calibration samples held out. Models for which it would take more than about a "
+        "minute go without.",
+        true)};
 
 /// What the parameters ask of the allocation. Errors: adze::Error INVALID_ARGUMENT for two budgets.
 AllocationOptions allocation_of(adze_call* call, const Options& options) {
@@ -126,6 +136,35 @@ AllocationOptions allocation_of(adze_call* call, const Options& options) {
   return allocation;
 }
 
+/// Errors: adze::Error INVALID_ARGUMENT for an allocation or a budget where there is nothing to
+/// share out.
+void refuse_without_choice(adze_call* call, const Goal& goal, std::string_view pattern) {
+  const bool has_masks = *call->arguments[kMasks]->text[0] != 0;
+  const bool is_fixed = goal.group > 0 && !pattern.starts_with(':');
+  if (!has_masks && !is_fixed) return;
+  const std::string_view method = call->arguments[kAllocation]->text[0];
+  const std::string_view unit = call->arguments[kBudget]->text[0];
+  const std::string why = has_masks
+                              ? "`masks` say already how far each layer is pruned"
+                              : "pattern \"" + std::string(pattern) + "\" prunes every layer alike";
+  const std::string instead =
+      has_masks
+          ? "leave it out"
+          : "leave it out, or give a `sparsity` and the pattern \":" + std::to_string(goal.group) +
+                "\", which lets N differ by layer";
+  if (method != "auto" && method != "uniform")
+    throw adze::Error(ADZE_INVALID_ARGUMENT, "`allocation` = \"" + std::string(method) +
+                                                 "\" has nothing to share out: " + why + "; " +
+                                                 instead);
+  for (const int budget : {kSizeBytes, kLatencyMs})
+    if (call->arguments[budget]->f64[0] > 0)
+      throw adze::Error(ADZE_INVALID_ARGUMENT, "`" + std::string(call->arguments[budget]->name) +
+                                                   "` cannot be met: " + why + "; " + instead);
+  if (unit != "sparsity")
+    throw adze::Error(ADZE_INVALID_ARGUMENT, "`budget` = \"" + std::string(unit) +
+                                                 "\" cannot be met: " + why + "; " + instead);
+}
+
 adze_status prune(void*, adze_call* call) noexcept {
   return adze::guard(call, [&] {
     const std::string_view pattern = call->arguments[kPattern]->text[0];
@@ -134,17 +173,21 @@ adze_status prune(void*, adze_call* call) noexcept {
     options.layer.search = call->arguments[kFast]->i64[0] != 0 ? Search::sweep : Search::admm;
     options.layer.damping = call->arguments[kDamping]->f64[0];
     options.sequential = call->arguments[kSequential]->i64[0] != 0;
+    options.tuning = call->arguments[kTuning]->i64[0] != 0;
     options.samples = call->arguments[kSamples]->i64[0];
     options.passes = call->arguments[kPasses]->i64[0];
     options.masks = call->arguments[kMasks]->text[0];
     const std::vector<Layer> layers = pruning::layers_of(*call->graph);
     const AllocationOptions allocation = allocation_of(call, options);
+    refuse_without_choice(call, goal, pattern);
+    Progress progress(call);
+    Reconstructor reconstructor(call, layers, options, goal, progress);
     // Masks of the user have their sparsity already.
     const std::vector<Goal> goals =
         options.masks.empty()
-            ? choose_goals(call, layers, goal, pattern.starts_with(':'), allocation)
+            ? choose_goals(call, layers, goal, pattern.starts_with(':'), allocation, progress)
             : std::vector<Goal>(layers.size(), goal);
-    Reconstructor(call, layers, options).prune(goals);
+    reconstructor.prune(goals);
   });
 }
 

@@ -1,6 +1,7 @@
 #include "plugins/reconstruct/prune_layer.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "plugins/pruning/mask.hpp"
 #include "plugins/reconstruct/sweep.hpp"
@@ -62,6 +63,15 @@ std::vector<std::uint8_t> search(const Quadratic& problem, const Layer& layer, c
 }
 
 }  // namespace
+
+double search_operations(const Layer& layer, double sparsity) {
+  const auto rows = static_cast<double>(layer.rows), columns = static_cast<double>(layer.columns);
+  const double kept = (1 - sparsity) * columns;
+  constexpr double kIterations = 50, kFactorizations = 12, kRefits = 4;
+  return kIterations * 2 * rows * columns * columns +
+         kFactorizations * std::pow(columns, 3) / 3 * static_cast<double>(layer.groups) +
+         kRefits * rows * std::pow(kept, 3) / 3;
+}
 
 RowMatrix refit_mask(std::span<const RefitProblem> problems, std::span<const std::uint8_t> keep,
                      double damping, const ForEach& for_each) {

@@ -41,6 +41,9 @@ PrunedLayer prune_layer(const Layer& layer, std::span<const RefitProblem> proble
                         std::span<const std::uint8_t> fixed, const LayerOptions& options,
                         const ForEach& for_each);
 
+/// Operations of prune_layer(), roughly.
+double search_operations(const Layer& layer, double sparsity);
+
 /// The exact refit of a mask (row by row) to what `problems` ask for.
 RowMatrix refit_mask(std::span<const RefitProblem> problems, std::span<const std::uint8_t> keep,
                      double damping, const ForEach& for_each);

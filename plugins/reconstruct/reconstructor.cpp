@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <limits>
 
 #include "plugins/pruning/mask.hpp"
@@ -17,6 +18,8 @@ namespace {
 constexpr double kPassOperations = 4e12;
 constexpr std::size_t kFewestPasses = 2;
 constexpr double kMostRefinements = 8;
+/// What tuning all layers together may take: about a minute.
+constexpr double kTuningOperations = 2e12;
 /// What the Gram matrix of one layer may take. Layers with many output positions reach it on a part
 /// of the samples, which then is more than enough for them.
 constexpr double kGramOperations = 4e11;
@@ -50,12 +53,15 @@ std::vector<pruning::MomentsRequest> requests_of(const adze_graph& graph, const 
 
 }  // namespace
 
-Reconstructor::Reconstructor(adze_call* call, std::vector<Layer> layers, const Options& options)
+Reconstructor::Reconstructor(adze_call* call, std::vector<Layer> layers, const Options& options,
+                             const Goal& asked, Progress& progress)
     : call_(call),
       layers_(std::move(layers)),
       options_(options),
+      asked_(asked),
+      progress_(progress),
       threads_(pruning::on_host_threads(call)),
-      start_(std::chrono::steady_clock::now()) {
+      written_(layers_.size()) {
   samples_ = adze::need<adze_calibration>(call, ADZE_CALIBRATION).sample_count;
   if (options.samples > 0)
     samples_ = std::min(samples_, static_cast<std::uint64_t>(options.samples));
@@ -63,9 +69,7 @@ Reconstructor::Reconstructor(adze_call* call, std::vector<Layer> layers, const O
     if (adze::weight_of(*call->graph, *call->graph->nodes[node]) != ADZE_NONE)
       if (const auto layer = pruning::layer_of(*call->graph, node))
         model_operations_ += operations_of(*call->graph, *layer);
-}
 
-void Reconstructor::prune(const std::vector<Goal>& goals) {
   std::size_t most = 1;
   double affordable = 0;
   if (options_.sequential && options_.passes > 0) {
@@ -76,14 +80,17 @@ void Reconstructor::prune(const std::vector<Goal>& goals) {
         kPassOperations / (2 * std::max(model_operations_, 1.0) * static_cast<double>(samples_));
     most = std::max(static_cast<std::size_t>(std::min(affordable, 1e6)), kFewestPasses);
   }
-  const auto passes = passes_of(*call_->graph, layers_, most);
-  refinements_ = static_cast<int>(
-      std::clamp((affordable / static_cast<double>(passes.size()) - 2) / 2, 0.0, kMostRefinements));
-  for (const auto& pass : passes) work_ += pass_work(pass);
-  for (std::size_t i = 0; i < layers_.size(); ++i) work_ += layer_work(layers_[i], goals[i]);
+  passes_ = passes_of(*call_->graph, layers_, most);
+  refinements_ = static_cast<int>(std::clamp(
+      (affordable / static_cast<double>(passes_.size()) - 2) / 2, 0.0, kMostRefinements));
+  for (const auto& pass : passes_) progress_.expect(pass_work(pass));
+  for (const Layer& layer : layers_) progress_.expect(search_operations(layer, asked.sparsity));
+  progress_.expect(tuning_work());
+}
 
-  for (const auto& pass : passes) {
-    advance(0, "calibrating");
+void Reconstructor::prune(const std::vector<Goal>& goals) {
+  for (const auto& pass : passes_) {
+    progress_.advance(0, "calibrating");
     // Gram matrices of a few layers at once, so that memory does not grow with the model.
     std::vector<std::size_t> part;
     double bytes = 0;
@@ -98,14 +105,15 @@ void Reconstructor::prune(const std::vector<Goal>& goals) {
         } catch (const adze::Error& error) {
           throw adze::Error(error.code, "node '" + name + "': " + error.what());
         }
-        advance(layer_work(layers_[index], goals[index]), name);
+        progress_.advance(search_operations(layers_[index], asked_.sparsity), name);
       }
       if (refinements_ > 0)
         refine(
             call_, pruned, refinements_, options_.layer,
             [&](const Refinable& layer) { write(layer); }, threads_);
-      advance(pass_work(pass) * static_cast<double>(part.size()) / static_cast<double>(pass.size()),
-              "calibrated");
+      progress_.advance(
+          pass_work(pass) * static_cast<double>(part.size()) / static_cast<double>(pass.size()),
+          "calibrated");
       part.clear();
       bytes = 0;
     };
@@ -119,6 +127,7 @@ void Reconstructor::prune(const std::vector<Goal>& goals) {
     }
     flush();
   }
+  if (options_.sequential && options_.tuning) tune_all();
   warn_of_few_samples();
   adze::progress(call_, 1, "pruned");
 }
@@ -198,8 +207,15 @@ Refinable Reconstructor::prune_one(std::size_t index, Evidence evidence, const G
           std::to_string(pruned.factorizations) + " factorizations, correction " +
           reconstruct::name_of(corrected.correction) + " " + std::to_string(corrected.damping));
   const Split split = split_of(layer);
-  Refinable done{&layer,       std::move(all), std::move(pruned.keep), corrected.weights,
-                 split.fitted, split.held_out};
+  Refinable done{&layer,
+                 std::move(all),
+                 std::move(pruned.keep),
+                 corrected.weights,
+                 split.fitted,
+                 split.held_out,
+                 goal,
+                 earlier_of(layer),
+                 fixed.empty() && (goal.sparsity > 0 || goal.group > 0)};
   write(done);
   if (refinements_ == 0) done.problems.clear();
   return done;
@@ -212,6 +228,11 @@ void Reconstructor::prune_by_magnitude(std::size_t index, const Goal& goal) {
   std::vector<std::uint8_t> keep = user_mask_of(layer);
   if (keep.empty()) keep = pruning::choose_mask(layer, goal, scores, earlier_of(layer));
   adze::check(call_->edit->set_mask(call_, layer.weight, keep.data(), keep.size()));
+  const auto dense = adze::f32(call_->graph->values[layer.weight]->constant);
+  std::vector<float> contents(dense.begin(), dense.end());
+  for (std::size_t i = 0; i < keep.size(); ++i)
+    if (!keep[i]) contents[i] = 0;
+  written_[index] = {&layer, std::move(contents), {}, std::move(keep), false};
 }
 
 std::span<const std::uint8_t> Reconstructor::earlier_of(const Layer& layer) const {
@@ -231,22 +252,48 @@ std::vector<std::uint8_t> Reconstructor::user_mask_of(const Layer& layer) const 
 void Reconstructor::write(const Refinable& pruned) {
   const Layer& layer = *pruned.layer;
   const RowMatrix& weights = pruned.weights;
-  std::vector<float> contents(static_cast<std::size_t>(layer.count()));
-  std::vector<std::uint8_t> mask(contents.size());
+  Tunable& written = written_[static_cast<std::size_t>(&layer - layers_.data())];
+  written.layer = &layer;
+  written.weights.assign(static_cast<std::size_t>(layer.count()), 0);
+  written.keep.resize(written.weights.size());
+  written.bias.clear();
   for (std::int64_t row = 0; row < layer.rows; ++row)
     for (std::int64_t column = 0; column < layer.columns; ++column) {
       const std::size_t place = layer.index(row, column);
-      mask[place] = pruned.keep[static_cast<std::size_t>(row * layer.columns + column)];
-      contents[place] = mask[place] ? static_cast<float>(weights(row, column)) : 0.0f;
+      written.keep[place] = pruned.keep[static_cast<std::size_t>(row * layer.columns + column)];
+      if (written.keep[place]) written.weights[place] = static_cast<float>(weights(row, column));
     }
-  set_constant(layer.weight, contents);
-  if (layer.bias != ADZE_NONE) {
-    std::vector<float> bias;
+  if (layer.bias != ADZE_NONE)
     for (std::int64_t row = 0; row < layer.rows; ++row)
-      bias.push_back(static_cast<float>(weights(row, layer.columns) / layer.bias_factor));
-    set_constant(layer.bias, bias);
-  }
-  adze::check(call_->edit->set_mask(call_, layer.weight, mask.data(), mask.size()));
+      written.bias.push_back(static_cast<float>(weights(row, layer.columns) / layer.bias_factor));
+  edit(written);
+}
+
+void Reconstructor::edit(const Tunable& pruned) {
+  const std::uint32_t weight = pruned.layer->weight;
+  set_constant(weight, pruned.weights);
+  if (!pruned.bias.empty()) set_constant(pruned.layer->bias, pruned.bias);
+  adze::check(call_->edit->set_mask(call_, weight, pruned.keep.data(), pruned.keep.size()));
+}
+
+void Reconstructor::tune_all() {
+  double told = 0;
+  const Tuned tuned =
+      tune(call_, written_, {.samples = samples_, .operations = kTuningOperations}, threads_,
+           [&](double fraction) {
+             progress_.advance((fraction - told) * tuning_work(), "tuning all layers together");
+             told = fraction;
+           });
+  if (tuned.steps == 0) return;
+  char text[160];
+  std::snprintf(
+      text, sizeof text,
+      "tuning: %d steps, error of blocks and outputs on samples held out %.4g -> %.4g, %s",
+      tuned.steps, tuned.error_before, tuned.error_after, tuned.accepted() ? "kept" : "not kept");
+  log(ADZE_LOG_INFO, text);
+  if (!tuned.accepted()) return;
+  for (const Tunable& layer : written_)
+    if (layer.may_change) edit(layer);
 }
 
 void Reconstructor::set_constant(std::uint32_t value, const std::vector<float>& contents) {
@@ -278,25 +325,10 @@ double Reconstructor::pass_work(const std::vector<std::size_t>& pass) const {
   return work;
 }
 
-double Reconstructor::layer_work(const Layer& layer, const Goal& goal) const {
-  const auto rows = static_cast<double>(layer.rows), columns = static_cast<double>(layer.columns);
-  const double kept = (1 - goal.sparsity) * columns;
-  constexpr double kIterations = 50, kFactorizations = 12, kRefits = 4;
-  return kIterations * 2 * rows * columns * columns +
-         kFactorizations * std::pow(columns, 3) / 3 * static_cast<double>(layer.groups) +
-         kRefits * rows * std::pow(kept, 3) / 3;
-}
-
-void Reconstructor::advance(double work, const std::string& doing) {
-  done_ += work;
-  const double fraction = work_ > 0 ? std::min(done_ / work_, 1.0) : 1.0;
-  const double elapsed_s =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-  std::string text = doing;
-  if (fraction > 0.02 && elapsed_s > 1)
-    text +=
-        ", about " + std::to_string(std::lround(elapsed_s * (1 - fraction) / fraction)) + " s left";
-  adze::progress(call_, fraction, text.c_str());
+double Reconstructor::tuning_work() const {
+  if (!options_.sequential || !options_.tuning) return 0;
+  const double all = tuning_operations(model_operations_);
+  return all <= kTuningOperations ? all : 0;
 }
 
 }  // namespace reconstruct

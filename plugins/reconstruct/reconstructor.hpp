@@ -2,21 +2,23 @@
 #pragma once
 
 #include <adze/adze.hpp>
-#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
 
 #include "plugins/reconstruct/correction.hpp"
+#include "plugins/reconstruct/progress.hpp"
 #include "plugins/reconstruct/prune_layer.hpp"
 #include "plugins/reconstruct/refinement.hpp"
+#include "plugins/reconstruct/tuning.hpp"
 
 namespace reconstruct {
 
 struct Options {
   LayerOptions layer;
   bool sequential = true;       ///< fit layers to what the pruned ones before them deliver
+  bool tuning = true;           ///< with `sequential`: tune all layers together at the end
   std::int64_t samples = 0;     ///< at most so many of the calibration samples; 0: all
   std::int64_t passes = 0;      ///< over the samples at most; 0: as many as a few minutes allow
   std::filesystem::path masks;  ///< folder of the user's masks; empty: none
@@ -24,7 +26,9 @@ struct Options {
 
 class Reconstructor {
  public:
-  Reconstructor(adze_call* call, std::vector<Layer> layers, const Options& options);
+  /// `progress` is told what to expect of goals like `asked`.
+  Reconstructor(adze_call* call, std::vector<Layer> layers, const Options& options,
+                const Goal& asked, Progress& progress);
 
   /// Makes the edits. `goals`: one a layer. Errors: adze::Error naming the node, adze::HostError.
   void prune(const std::vector<Goal>& goals);
@@ -43,25 +47,28 @@ class Reconstructor {
   std::span<const std::uint8_t> earlier_of(const Layer& layer) const;
   std::vector<std::uint8_t> user_mask_of(const Layer& layer) const;
   void write(const Refinable& layer);
+  void edit(const Tunable& pruned);
   void set_constant(std::uint32_t value, const std::vector<float>& contents);
   std::string name_of(const Layer& layer) const;
   void log(int level, const std::string& text) const;
 
   double pass_work(const std::vector<std::size_t>& pass) const;
-  double layer_work(const Layer& layer, const Goal& goal) const;
-  void advance(double work, const std::string& doing);
+  double tuning_work() const;
+  void tune_all();
 
   adze_call* call_;
   std::vector<Layer> layers_;
   Options options_;
+  Goal asked_;
+  Progress& progress_;
   ForEach threads_;
   std::uint64_t samples_ = 0;
   std::uint64_t useful_samples_ = 0;  ///< that all layers seen so far would need
   int refinements_ = 0;               ///< steps that a layer may take
   std::string neediest_;              ///< the layer that needs most
   double model_operations_ = 0;       ///< of one sample, in layers with weights
-  double work_ = 0, done_ = 0;        ///< in operations
-  std::chrono::steady_clock::time_point start_;
+  std::vector<std::vector<std::size_t>> passes_;
+  std::vector<Tunable> written_;  ///< by layer: what the edits say
 };
 
 }  // namespace reconstruct

@@ -101,7 +101,7 @@ TEST_F(Optimize, onnx_runtime_gives_the_same_top1) {
 TEST_F(Optimize, writes_a_report_with_the_figures) {
   const std::string html = contents(folder_ / "first/report.html");
   EXPECT_THAT(html, ::testing::HasSubstr("Predicted time per layer"));
-  EXPECT_THAT(html, ::testing::HasSubstr("adze.prune.magnitude"));
+  EXPECT_THAT(html, ::testing::HasSubstr("adze.prune.reconstruct"));
 }
 
 }  // namespace

@@ -77,6 +77,12 @@ class Model {
   }
 
   adze_call* call() { return &call_; }
+  /// What an earlier stage has pruned of the first layer.
+  void mask_first_layer(double sparsity) {
+    for (std::size_t i = 0; i < weights_[0].size(); ++i)
+      keep_.push_back(static_cast<double>(i) >= sparsity * static_cast<double>(weights_[0].size()));
+    values_[4].keep = keep_.data();
+  }
   const adze_graph& graph() const { return graph_; }
   std::vector<Layer> layers() const { return pruning::layers_of(graph_); }
   std::vector<CostedLayer> costed() const { return {{0, 4}, {1, 5}}; }
@@ -96,6 +102,7 @@ class Model {
   const char* names_[3] = {"first", "second", "third"};
   std::vector<std::unique_ptr<std::string>> value_names_;
   std::vector<float> weights_[3];
+  std::vector<std::uint8_t> keep_;
   std::int64_t shapes_[3][2], strides_[3][2];
   adze_tensor tensors_[3];
   adze_value values_[7];
@@ -177,7 +184,8 @@ TEST(AllocationCosts, latency_adds_up_to_the_whole_model) {
 
 std::vector<double> sparsities(Model& model, const Goal& goal, const AllocationOptions& options) {
   std::vector<double> found;
-  for (const Goal& one : choose_goals(model.call(), model.layers(), goal, false, options))
+  Progress progress(model.call());
+  for (const Goal& one : choose_goals(model.call(), model.layers(), goal, false, options, progress))
     found.push_back(one.sparsity);
   return found;
 }
@@ -187,6 +195,23 @@ TEST(Allocation, uniform_by_weights_is_what_was_asked) {
   EXPECT_THAT(sparsities(model, {.sparsity = 0.7}, {.method = Method::uniform}),
               ::testing::ElementsAre(0.7, 0.7));
   EXPECT_EQ(model.logged, "");
+}
+
+TEST(AllocationCosts, what_earlier_stages_pruned_costs_nothing_any_more) {
+  Model model;
+  model.mask_first_layer(0.5);
+  const Costs costs = Costs::of_weights(model.graph(), model.costed());
+  EXPECT_EQ(costs.layer(0, 0.2), 64);
+  EXPECT_EQ(costs.layer(0, 0.75), 32);
+  EXPECT_EQ(costs.layer(1, 0), 256);
+}
+
+TEST(Allocation, a_rule_prunes_other_layers_less_where_earlier_stages_pruned_one) {
+  Model model;
+  model.mask_first_layer(0.9);
+  AllocationOptions options{.method = Method::uniform, .unit = BudgetUnit::weights, .budget = 192};
+  const std::vector<double> found = sparsities(model, {}, options);
+  EXPECT_NEAR(found[1] * 256, 384 - 192 - 0.9 * 128, 1);
 }
 
 TEST(Allocation, a_fixed_pattern_leaves_no_choice) {

@@ -1,0 +1,398 @@
+#include "plugins/reconstruct/tuning.hpp"
+
+#include <adze/ext/calibration.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "plugins/reconstruct/block.hpp"
+#include "plugins/reconstruct/network.hpp"
+
+namespace reconstruct {
+namespace {
+
+constexpr std::int64_t kPart = 16;  ///< samples that one thread works on
+constexpr std::int64_t kBatch = 64;
+constexpr double kMostSteps = 300, kFewestSteps = 40;
+/// Of the steps: on the fitted samples alone. When they were worth it, the rest sees all samples.
+constexpr double kJudged = 2.0 / 3;
+/// First step, in relation to the size of a layer's weights.
+constexpr double kRate = 0.02;
+/// What the model's outputs weigh beside a block's: they are what the user sees.
+constexpr double kOutputs = 30;
+constexpr std::int64_t kMostShift = 1;  ///< pixels
+constexpr double kFirstMoment = 0.9, kSecondMoment = 0.999, kTiny = 1e-8;
+constexpr double kMostBytes = 1e9;             ///< of samples, and of activations
+constexpr std::int64_t kSmallestPicture = 16;  ///< smaller ones are not shifted
+
+/// The same numbers everywhere, which the standard's distributions do not promise.
+class Random {
+ public:
+  explicit Random(std::uint64_t seed) : state_(seed) {}
+  std::uint64_t next() {
+    std::uint64_t z = state_ += 0x9e3779b97f4a7c15u;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return z ^ z >> 31;
+  }
+  std::int64_t below(std::int64_t count) {
+    return static_cast<std::int64_t>(next() % static_cast<std::uint64_t>(count));
+  }
+
+ private:
+  std::uint64_t state_;
+};
+
+/// Inputs of the model for all samples, channels fastest.
+struct Samples {
+  ByValue values;
+  std::int64_t count = 0;
+};
+
+Samples load(adze_call* call, const Network& network, std::int64_t count) {
+  const auto& calibration = adze::need<adze_calibration>(call, ADZE_CALIBRATION);
+  Samples samples{ByValue(call->graph->value_count), count};
+  constexpr std::int64_t kAtOnce = 32;
+  for (const std::uint32_t input : network.inputs()) {
+    const Extent& extent = network.extent(input);
+    auto& all = samples.values[input];
+    for (std::int64_t first = 0; first < count; first += kAtOnce) {
+      const adze_stat_request request = {
+          .struct_size = sizeof(adze_stat_request),
+          .kind = ADZE_STAT_SAMPLES,
+          .node = ADZE_NONE,
+          .value = input,
+          .state = ADZE_STATE_SHOWN,
+          .value_state = 0,
+          .first = static_cast<std::uint64_t>(first),
+          .count = static_cast<std::uint64_t>(std::min(kAtOnce, count - first)),
+          .bins = 0};
+      const adze_stat* stat = nullptr;
+      adze::check(calibration.collect(call, &request, 1, &stat));
+      const auto elements = adze::f32(&stat->data);
+      for (std::size_t at = 0; at < elements.size(); at += static_cast<std::size_t>(extent.size()))
+        for (std::int64_t p = 0; p < extent.positions(); ++p)
+          for (std::int64_t c = 0; c < extent.channels; ++c)
+            all.push_back(elements[at + static_cast<std::size_t>(c * extent.positions() + p)]);
+      calibration.release(call, stat);
+    }
+  }
+  return samples;
+}
+
+/// A value that is compared with what it was.
+struct Compared {
+  std::uint32_t value = 0;
+  double weight = 1;
+  double power = 0;  ///< of what it was, an element of it, around its mean
+};
+
+class Tuner {
+ public:
+  Tuner(adze_call* call, std::span<Tunable> layers, const TuningOptions& options,
+        const pruning::ForEach& for_each)
+      : call_(call),
+        layers_(layers),
+        for_each_(for_each),
+        network_(*call->graph),
+        random_(call->seed) {
+    const adze_graph& graph = *call->graph;
+    std::vector<std::uint32_t> values, tuned;
+    for (const Tunable& layer : layers) {
+      const BlockOutput block = block_output_of(graph, layer.layer->node);
+      const std::uint32_t activation = activation_of(graph, block.value);
+      for (const std::uint32_t value : {activation, block.value}) {
+        if (value == ADZE_NONE || !network_.knows(value)) continue;
+        if (std::find(values.begin(), values.end(), value) == values.end()) values.push_back(value);
+        break;
+      }
+      if (!layer.may_change) continue;
+      tuned.push_back(layer.layer->weight);
+      if (!layer.bias.empty()) tuned.push_back(layer.layer->bias);
+    }
+    for (std::uint32_t i = 0; i < graph.output_count; ++i)
+      if (network_.knows(graph.outputs[i]) &&
+          std::find(values.begin(), values.end(), graph.outputs[i]) == values.end())
+        values.push_back(graph.outputs[i]);
+    network_.restrict_to(values, tuned);
+    for (const std::uint32_t value : values)
+      compared_.push_back(
+          {value, graph.values[value]->flags & ADZE_VALUE_OUTPUT ? kOutputs : 1.0, 0});
+    count_ = static_cast<std::int64_t>(options.samples);
+    held_out_ = count_ / 4;
+    const double forward = network_.operations();
+    // Forward twice, backward as much again.
+    const double step = 4 * forward * static_cast<double>(kBatch);
+    const double affordable =
+        step > 0 ? (options.operations - 2 * forward * options_samples()) / step : 0;
+    steps_ = affordable < kFewestSteps || held_out_ < kPart
+                 ? 0
+                 : static_cast<int>(std::min(affordable, kMostSteps));
+    double elements = network_.activation_elements() * static_cast<double>(3 * kBatch);
+    for (const std::uint32_t input : network_.inputs())
+      elements += static_cast<double>(count_ * network_.extent(input).size());
+    if (4 * elements > kMostBytes) steps_ = 0;
+  }
+
+  Tuned run(const std::function<void(double)>& progress) {
+    if (steps_ == 0) return {};
+    set_up();
+    Tuned tuned{.steps = steps_, .error_before = error_on_held_out(), .error_after = 0};
+    const int judged = static_cast<int>(kJudged * steps_);
+    for (int number = 0; number < judged; ++number) {
+      progress(static_cast<double>(number) / steps_);
+      step(number, judged, count_ - held_out_);
+    }
+    tuned.error_after = error_on_held_out();
+    if (!tuned.accepted()) return tuned;
+    order_.clear();
+    for (int number = judged; number < steps_; ++number) {
+      progress(static_cast<double>(number) / steps_);
+      step(number, steps_, count_);
+    }
+    for (Tunable& layer : layers_) {
+      if (!layer.may_change || now_[layer.layer->weight].empty()) continue;
+      layer.weights = network_.stored(layer.layer->weight, now_[layer.layer->weight]);
+      if (!layer.bias.empty()) layer.bias = now_[layer.layer->bias];
+    }
+    return tuned;
+  }
+
+ private:
+  double options_samples() const { return static_cast<double>(count_); }
+
+  /// What is changed: a weight or a bias.
+  struct Parameter {
+    std::uint32_t value = 0;
+    std::vector<std::uint8_t> keep;    ///< empty: all
+    std::vector<float> first, second;  ///< moments of the gradient
+    double size = 0;
+  };
+
+  void set_up() {
+    samples_ = load(call_, network_, count_);
+    before_.resize(call_->graph->value_count);
+    for (const std::uint32_t value : network_.parameters())
+      before_[value] =
+          network_.ordered<float>(value, adze::f32(call_->graph->values[value]->constant));
+    now_ = before_;
+    for (const Tunable& layer : layers_) {
+      const std::uint32_t weight = layer.layer->weight, bias = layer.layer->bias;
+      if (before_[weight].empty()) continue;  // of no value that is compared
+      now_[weight] = network_.ordered<float>(weight, layer.weights);
+      if (!layer.bias.empty()) now_[bias] = layer.bias;
+      if (!layer.may_change) continue;
+      parameters_.push_back(
+          {.value = weight, .keep = network_.ordered<std::uint8_t>(weight, layer.keep)});
+      if (!layer.bias.empty()) parameters_.push_back({.value = bias});
+    }
+    for (Parameter& parameter : parameters_) {
+      const auto& elements = now_[parameter.value];
+      parameter.first.resize(elements.size());
+      parameter.second.resize(elements.size());
+      double sum = 0, count = 0;
+      for (std::size_t i = 0; i < elements.size(); ++i) {
+        sum += static_cast<double>(elements[i]) * static_cast<double>(elements[i]);
+        count += parameter.keep.empty() || parameter.keep[i];
+      }
+      parameter.size = std::sqrt(sum / std::max(count, 1.0));
+    }
+    for (std::int64_t part = 0; part < (kBatch + kPart - 1) / kPart; ++part) {
+      dense_work_.push_back(network_.workspace(kPart, false));
+      work_.push_back(network_.workspace(kPart, true));
+      for (const Parameter& parameter : parameters_)
+        work_.back().parameter_gradients[parameter.value].resize(now_[parameter.value].size());
+    }
+    find_powers();
+  }
+
+  /// Of the values compared, on the first samples.
+  void find_powers() {
+    const std::int64_t count = std::min(kPart * std::ssize(work_), count_ - held_out_);
+    std::vector<std::int64_t> indices;
+    for (std::int64_t i = 0; i < count; ++i) indices.push_back(i);
+    std::vector<std::vector<double>> sums(dense_work_.size());
+    for_parts(
+        indices,
+        [&](std::size_t part, std::int64_t samples) {
+          network_.forward(samples, before_, dense_work_[part]);
+          for (const Compared& compared : compared_) {
+            double sum = 0, squares = 0;
+            const std::int64_t size = samples * network_.extent(compared.value).size();
+            for (std::int64_t i = 0; i < size; ++i) {
+              const auto x = static_cast<double>(
+                  dense_work_[part].values[compared.value][static_cast<std::size_t>(i)]);
+              sum += x;
+              squares += x * x;
+            }
+            sums[part].insert(sums[part].end(), {sum, squares});
+          }
+        },
+        false);
+    for (std::size_t i = 0; i < compared_.size(); ++i) {
+      double sum = 0, squares = 0;
+      for (const auto& part : sums)
+        if (!part.empty()) sum += part[2 * i], squares += part[2 * i + 1];
+      const double elements =
+          static_cast<double>(count * network_.extent(compared_[i].value).size());
+      compared_[i].power = squares / elements - (sum / elements) * (sum / elements);
+    }
+    std::erase_if(compared_, [](const Compared& one) { return !(one.power > 1e-12); });
+  }
+
+  /// body(part, samples in it) with the inputs of these samples in both work spaces.
+  template <class Body>
+  void for_parts(const std::vector<std::int64_t>& indices, const Body& body, bool varied) {
+    const std::int64_t count = std::ssize(indices);
+    std::vector<std::uint64_t> seeds;
+    for (std::int64_t i = 0; i < count; ++i) seeds.push_back(random_.next());
+    for_each_(static_cast<std::uint64_t>((count + kPart - 1) / kPart), [&](std::uint64_t part) {
+      const auto first = static_cast<std::int64_t>(part) * kPart;
+      const std::int64_t samples = std::min(kPart, count - first);
+      for (const std::uint32_t input : network_.inputs()) {
+        for (std::int64_t i = 0; i < samples; ++i) {
+          const auto at = static_cast<std::size_t>(first + i);
+          place(input, indices[at], varied, seeds[at],
+                dense_work_[part].values[input].data() + i * network_.extent(input).size());
+        }
+        work_[part].values[input] = dense_work_[part].values[input];
+      }
+      body(part, samples);
+    });
+  }
+
+  void place(std::uint32_t input, std::int64_t index, bool varied, std::uint64_t seed,
+             float* to) const {
+    const Extent& extent = network_.extent(input);
+    const float* from = samples_.values[input].data() + index * extent.size();
+    if (!varied || std::min(extent.height, extent.width) < kSmallestPicture) {
+      std::copy_n(from, extent.size(), to);
+      return;
+    }
+    Random random(seed);
+    const std::int64_t down = random.below(2 * kMostShift + 1) - kMostShift;
+    const std::int64_t right = random.below(2 * kMostShift + 1) - kMostShift;
+    for (std::int64_t y = 0; y < extent.height; ++y)
+      for (std::int64_t x = 0; x < extent.width; ++x) {
+        const std::int64_t fy = std::clamp<std::int64_t>(y + down, 0, extent.height - 1);
+        const std::int64_t fx = std::clamp<std::int64_t>(x + right, 0, extent.width - 1);
+        std::copy_n(from + (fy * extent.width + fx) * extent.channels, extent.channels,
+                    to + (y * extent.width + x) * extent.channels);
+      }
+  }
+
+  double error_on_held_out() {
+    double error = 0;
+    for (std::int64_t first = count_ - held_out_; first < count_; first += kBatch) {
+      std::vector<std::int64_t> indices;
+      for (std::int64_t i = first; i < std::min(first + kBatch, count_); ++i) indices.push_back(i);
+      error += compare(indices, false, false) * static_cast<double>(indices.size());
+    }
+    return error / static_cast<double>(held_out_);
+  }
+
+  /// The error on these samples, its gradients in the work spaces with `differentiates`.
+  double compare(const std::vector<std::int64_t>& indices, bool differentiates, bool varied) {
+    std::vector<double> errors(dense_work_.size(), 0);
+    const auto all = static_cast<double>(indices.size());
+    for_parts(
+        indices,
+        [&](std::size_t part, std::int64_t samples) {
+          Workspace& work = work_[part];
+          Workspace& dense = dense_work_[part];
+          network_.forward(samples, before_, dense);
+          network_.forward(samples, now_, work);
+          if (differentiates) network_.clear_gradients(work);
+          for (const Compared& one : compared_) {
+            const std::int64_t size = network_.extent(one.value).size();
+            const double scale = one.weight / (one.power * all * static_cast<double>(size));
+            const float* y = dense.values[one.value].data();
+            const float* z = work.values[one.value].data();
+            float* gradient = differentiates && !work.gradients[one.value].empty()
+                                  ? work.gradients[one.value].data()
+                                  : nullptr;
+            const auto slope = static_cast<float>(2 * scale);
+            double sum = 0;
+            for (std::int64_t i = 0; i < samples * size; ++i) {
+              const float difference = z[i] - y[i];
+              sum += static_cast<double>(difference) * static_cast<double>(difference);
+              if (gradient) gradient[i] += slope * difference;
+            }
+            errors[part] += scale * sum;
+          }
+          if (differentiates) network_.backward(samples, now_, work);
+        },
+        varied);
+    double error = 0;
+    for (const double part : errors) error += part;
+    return error;
+  }
+
+  std::vector<std::int64_t> draw(std::int64_t count) {
+    std::vector<std::int64_t> batch;
+    while (std::ssize(batch) < kBatch) {
+      if (order_.empty()) {
+        for (std::int64_t i = 0; i < count; ++i) order_.push_back(i);
+        for (std::int64_t i = count - 1; i > 0; --i)
+          std::swap(order_[static_cast<std::size_t>(i)],
+                    order_[static_cast<std::size_t>(random_.below(i + 1))]);
+      }
+      batch.push_back(order_.back());
+      order_.pop_back();
+    }
+    return batch;
+  }
+
+  /// Steps become smaller towards number `last`. Samples are the first `count`.
+  void step(int number, int last, std::int64_t count) {
+    compare(draw(count), true, true);
+    const double rate = kRate * 0.5 * (1 + std::cos(std::numbers::pi * number / last));
+    const double correct_first = 1 - std::pow(kFirstMoment, number + 1);
+    const double correct_second = 1 - std::pow(kSecondMoment, number + 1);
+    for (Parameter& parameter : parameters_) {
+      auto& elements = now_[parameter.value];
+      for (std::size_t i = 0; i < elements.size(); ++i) {
+        if (!parameter.keep.empty() && !parameter.keep[i]) continue;
+        double gradient = 0;
+        for (const Workspace& work : work_)
+          gradient += static_cast<double>(work.parameter_gradients[parameter.value][i]);
+        const double first =
+            kFirstMoment * static_cast<double>(parameter.first[i]) + (1 - kFirstMoment) * gradient;
+        const double second = kSecondMoment * static_cast<double>(parameter.second[i]) +
+                              (1 - kSecondMoment) * gradient * gradient;
+        parameter.first[i] = static_cast<float>(first);
+        parameter.second[i] = static_cast<float>(second);
+        elements[i] -= static_cast<float>(rate * parameter.size * (first / correct_first) /
+                                          (std::sqrt(second / correct_second) + kTiny));
+      }
+    }
+  }
+
+  adze_call* call_;
+  std::span<Tunable> layers_;
+  const pruning::ForEach& for_each_;
+  Network network_;
+  Random random_;
+  std::vector<Compared> compared_;
+  std::int64_t count_ = 0, held_out_ = 0;
+  int steps_ = 0;
+  Samples samples_;
+  ByValue before_, now_;
+  std::vector<Parameter> parameters_;
+  std::vector<Workspace> dense_work_, work_;  ///< one a part of a batch
+  std::vector<std::int64_t> order_;
+};
+
+}  // namespace
+
+double tuning_operations(double model_operations) {
+  return 4 * model_operations * static_cast<double>(kBatch) * kMostSteps;
+}
+
+Tuned tune(adze_call* call, std::span<Tunable> layers, const TuningOptions& options,
+           const pruning::ForEach& for_each, const std::function<void(double)>& progress) {
+  return Tuner(call, layers, options, for_each).run(progress);
+}
+
+}  // namespace reconstruct
