@@ -15,7 +15,7 @@ namespace {
 constexpr std::uint64_t kMostSamples = 128, kFewestSamples = 16;
 constexpr std::size_t kMostLayers = 64;
 /// Multiply-accumulates of all runs of the model together: some twenty seconds on two cores.
-constexpr double kMostRunOperations = 1.5e12;
+constexpr double kMostRunOperations = 1e12;
 /// A mean that moved by less of the variance is not worth a run.
 constexpr double kNoticeableDrift = 1e-6;
 

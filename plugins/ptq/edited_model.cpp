@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace ptq {
 
@@ -41,6 +42,9 @@ std::span<const float> EditedModel::constant(std::uint32_t index) const {
 }
 
 void EditedModel::set_constant(std::uint32_t index, std::vector<float> contents) {
+  // Weights at the end of the range of floats overflow when they are rescaled or rounded.
+  constexpr float kMost = std::numeric_limits<float>::max();
+  for (float& element : contents) element = std::clamp(element, -kMost, kMost);
   const adze_tensor tensor = adze::with_contents(*value(index).constant, contents);
   adze::check(call_->edit->set_constant(call_, index, &tensor));
   edited_[index] = std::move(contents);

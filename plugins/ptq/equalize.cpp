@@ -11,7 +11,7 @@
 namespace ptq {
 namespace {
 
-constexpr std::uint64_t kSamplesForRanges = 64;
+constexpr std::uint64_t kSamplesForRanges = 32;
 /// Noise that is left, below which a group is worth a rescaling that nobody asked for.
 constexpr double kWorthwhile = 0.7;
 constexpr int kMostRounds = 20;

@@ -65,6 +65,10 @@ void quantize(adze_call* call) {
     model.constant(weight.weight);
     if (weight.bias != ADZE_NONE) model.constant(weight.bias);
   }
+  if (sample_count(model) == 0)
+    throw adze::Error(ADZE_FAILED_PRECONDITION,
+                      "the calibration set is empty, and ranges come from nothing else: give "
+                      "samples in [calibration]");
   if (sample_count(model) == 1)
     model.log(ADZE_LOG_WARNING,
               "one calibration sample is all there is: ranges of other inputs are not known");

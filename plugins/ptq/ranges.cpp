@@ -22,7 +22,7 @@ constexpr const char* kCandidateNames[] = {
     "minmax", "percentile 99.9", "percentile 99.99", "percentile 99.999", "entropy", "mse"};
 constexpr std::size_t kCandidates = std::size(kCandidateNames);
 constexpr std::uint64_t kFewestProbedSamples = 8, kMostProbedSamples = 64;
-constexpr double kBytesOfSamples = 64e6;
+constexpr double kBytesOfSamples = 200e6;  ///< of all values: few passes over the samples
 
 Range range_of(const Histogram& histogram, const Options& options) {
   switch (options.calibrator) {
@@ -94,11 +94,12 @@ Grids choose_best(const EditedModel& model, const std::vector<std::uint32_t>& va
       candidates[i] = candidates_of(shown[i], options);
   });
 
+  double bytes = 1;
+  for (const std::uint32_t value : values) bytes += sample_bytes(model.value(value));
+  const auto fitting = static_cast<std::uint64_t>(kBytesOfSamples / bytes);
   std::vector<adze_stat_request> requests;
   for (const std::uint32_t value : values) {
     requests.push_back(request_of(ADZE_STAT_SAMPLES, value));
-    const auto fitting =
-        static_cast<std::uint64_t>(kBytesOfSamples / sample_bytes(model.value(value)));
     requests.back().count = std::min(sample_count(model),
                                      std::clamp(fitting, kFewestProbedSamples, kMostProbedSamples));
   }
@@ -122,10 +123,6 @@ Grids choose_best(const EditedModel& model, const std::vector<std::uint32_t>& va
 Grids choose_grids(const EditedModel& model, const std::vector<std::uint32_t>& values,
                    const Options& options) {
   if (values.empty()) return {};
-  if (sample_count(model) == 0)
-    throw adze::Error(ADZE_FAILED_PRECONDITION,
-                      "the calibration set is empty, and ranges come from nothing else: give "
-                      "samples in [calibration]");
   const std::vector<Histogram> shown = histograms(model, values, options);
   if (options.calibrator == Calibrator::best) return choose_best(model, values, shown, options);
   Grids grids;

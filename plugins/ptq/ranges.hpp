@@ -14,7 +14,7 @@ using Grids = std::map<std::uint32_t, Grid>;  ///< by value
 
 /// For each of `values`, by the calibrator that the options name. `best` compares min/max, three
 /// percentiles, entropy and mse by consumer_errors() for each value; on a tie the first of them.
-/// Errors: adze::Error FAILED_PRECONDITION without calibration samples; those of the host.
+/// Errors: those of the host.
 Grids choose_grids(const EditedModel& model, const std::vector<std::uint32_t>& values,
                    const Options& options);
 

@@ -1,0 +1,186 @@
+#!/usr/bin/env python3
+"""Top-1 that quantization after training loses on Fashion-MNIST, as a table in Markdown.
+
+Usage: quantization_quality.py <adze> [--seeds 1,2,3] [--only TEXT] [--option 'key = value']...
+       [--no-peer] [--table FILE]
+
+1,024 unlabeled training images, drawn by each seed: Adze calibrates on 512 of them and judges its
+corrections on the rest, PyTorch (torch_quantization.py) calibrates on all. 10,000 test images judge.
+Losses are in percentage points against the same model in floats, the mean of the seeds. `min/max` is
+adze.quantize.ptq with calibrator = "minmax" and everything else off, with the first seed. Pruned models come from
+adze.prune.reconstruct (seed 1), spread ones from spread_channels.py. `--option` is added to the stage.
+Run by an interpreter that has PyTorch (Debian: /usr/bin/python3), or with --no-peer.
+Exit code 1 when a mean is above what is required, or above PyTorch's.
+"""
+import argparse
+import gzip
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+FASHION = pathlib.Path("/usr/share/datasets/fashion-mnist")
+IMAGES = 1024
+RECIPE = """
+[model]
+path = "{model}"
+[data]
+source = "idx"
+images = "{fashion}/t10k-images-idx3-ubyte.gz"
+labels = "{fashion}/t10k-labels-idx1-ubyte.gz"
+[data.preprocess]
+scale = 0.00392156862745098
+mean = [0.2860]
+std = [0.3530]
+[calibration]
+images = "{images}"
+count = 512
+seed = {seed}
+[[stage]]
+use = "{use}"
+{options}
+"""
+PLAIN = ['calibrator = "minmax"', 'equalize = "off"', 'bias_correction = "off"', 'rounding = "nearest"']
+RESIDUAL, SEPARABLE, GATED = "fmnist_resnet10", "fmnist_mobilenet", "fmnist_gated"
+ROWS = [  # name, fixture, how it is made harder, options, most points that may be lost
+    ("residual", RESIDUAL, "", [], 0.1),
+    ("depthwise-separable", SEPARABLE, "", [], 0.1),
+    ("residual, 70 % pruned", RESIDUAL, "pruned", [], 0.1),
+    ("depthwise-separable, 70 % pruned", SEPARABLE, "pruned", [], 0.1),
+    ("residual, channels spread 1:1000", RESIDUAL, "spread", [], 0.15),
+    ("the same, one scale a weight tensor", RESIDUAL, "spread", ['weights = "per_tensor"'], 0.15),
+    ("depthwise-separable, channels spread 1:1000", SEPARABLE, "spread", [], 0.15),
+    ("SiLU, hard-swish, squeeze-excite", GATED, "", [], 0.5),
+]
+
+
+def read_idx(name):
+    raw = gzip.decompress((FASHION / name).read_bytes())
+    return np.frombuffer(raw, ">u4", raw[3], 4), raw
+
+
+def images_of(name):
+    (count, height, width), raw = read_idx(name)
+    return np.frombuffer(raw, np.uint8, -1, 16).reshape(count, height, width)
+
+
+def write_images(images, path):
+    header = np.array([0x803, *images.shape], ">u4").tobytes()
+    with gzip.GzipFile(path, "wb", mtime=0) as file:
+        file.write(header + images.tobytes())
+
+
+def optimize(adze, folder, model, seed, images, options, use="adze.quantize.ptq"):
+    """Top-1 before and after, seconds; the result is in folder/out."""
+    recipe = folder / "recipe.toml"
+    recipe.write_text(RECIPE.format(model=model, fashion=FASHION, images=images, seed=seed, use=use,
+                                    options="\n".join(options)))
+    started = time.monotonic()
+    subprocess.run([adze, "-q", "optimize", recipe, "-o", folder / "out"], check=True,
+                   stdout=subprocess.DEVNULL)
+    metrics = json.loads((folder / "out/metrics.json").read_text())
+    return metrics["baseline"]["value"], metrics["optimized"]["value"], time.monotonic() - started
+
+
+def prepare(adze, folder, fixture, how):
+    """The model in floats that is to be quantized."""
+    model, made = SOURCE / f"fixtures/models/{fixture}.onnx", folder / f"{fixture}_{how}.onnx"
+    if not how or made.exists():
+        return made if how else model
+    if how == "spread":
+        subprocess.run([sys.executable, SOURCE / "tests/bench/spread_channels.py", model, made],
+                       check=True, stdout=subprocess.DEVNULL)
+    else:
+        optimize(adze, folder, model, 1, FASHION / "train-images-idx3-ubyte.gz", ["sparsity = 0.7"],
+                 "adze.prune.reconstruct")
+        (folder / "out/optimized.onnx").rename(made)
+    return made
+
+
+class Peer:
+    """PyTorch's loss on the same model and images."""
+
+    def __init__(self):
+        import torch
+        import torch_quantization
+        torch.set_num_threads(2)
+        self.torch, self.quantization = torch, torch_quantization
+        (_,), raw = read_idx("t10k-labels-idx1-ubyte.gz")
+        self.labels = torch.from_numpy(np.frombuffer(raw, np.uint8, -1, 8).astype(np.int64))
+        self.test = self.tensor(images_of("t10k-images-idx3-ubyte.gz"))
+        self.known = {}
+
+    def tensor(self, images):
+        return self.torch.from_numpy(((images.astype(np.float32) / 255 - 0.2860) / 0.3530)[:, None])
+
+    def loss(self, model, seed, images):
+        if (model, seed) not in self.known:
+            dense, quantized = self.quantization.quantize(str(model), self.tensor(images))
+            before, after = (self.quantization.top1(module, self.test, self.labels)
+                             for module in (dense, quantized))
+            self.known[model, seed] = 100 * (before - after)
+        return self.known[model, seed]
+
+
+def mean(numbers):
+    return sum(numbers) / len(numbers)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("adze")
+    parser.add_argument("--seeds", default="1,2,3")
+    parser.add_argument("--only", default="")
+    parser.add_argument("--option", action="append", default=[])
+    parser.add_argument("--no-peer", action="store_true")
+    parser.add_argument("--table", type=pathlib.Path)
+    arguments = parser.parse_args()
+    seeds = [int(seed) for seed in arguments.seeds.split(",")]
+    peer = None if arguments.no_peer else Peer()
+    train = images_of("train-images-idx3-ubyte.gz")
+    lines = ["| model | float top-1 | required | loss | lowest, highest | min/max | PyTorch | s a run |",
+             "|---|---:|---:|---:|---:|---:|---:|---:|"]
+    print("\n".join(lines), flush=True)
+    missed = False
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        for title, fixture, how, options, required in ROWS:
+            if arguments.only not in title:
+                continue
+            model = prepare(arguments.adze, folder, fixture, how)
+            runs, plain, others = [], [], []
+            for seed in seeds:
+                chosen = train[np.random.default_rng(seed).permutation(len(train))[:IMAGES]]
+                images = folder / "calibration.gz"
+                write_images(chosen, images)
+                runs.append(optimize(arguments.adze, folder, model, seed, images,
+                                     options + arguments.option))
+                if not plain:
+                    before, after, _ = optimize(arguments.adze, folder, model, seed, images,
+                                                options + PLAIN)
+                    plain.append(100 * (before - after))
+                if peer:
+                    others.append(peer.loss(model, seed, chosen))
+            losses = [100 * (before - after) for before, after, _ in runs]
+            # Losses are shares of 10,000 images: the last digits of a float are not a difference.
+            loss = round(mean(losses), 4)
+            worse = loss > required or (peer and loss > round(mean(others), 4))
+            missed |= bool(worse)
+            mark = "**" if worse else ""
+            lines.append(
+                f"| {title} | {100 * runs[0][0]:.2f} | {required:.2f} | {mark}{loss:.2f}{mark} | "
+                f"{min(losses):.2f}, {max(losses):.2f} | {mean(plain):.2f} | "
+                f"{format(mean(others), '.2f') if peer else '-'} | {mean([r[2] for r in runs]):.0f} |")
+            print(lines[-1], flush=True)
+    if arguments.table:
+        arguments.table.write_text("\n".join(lines) + "\n")
+    sys.exit(1 if missed else 0)
+
+
+if __name__ == "__main__":
+    main()
