@@ -21,6 +21,7 @@ demo=(
   dataset-fashion-mnist                          # the images of the demo
 )
 test=(
+  libtorch-dev                                   # training; Adze builds without it
   libgtest-dev libgmock-dev libbenchmark-dev     # tests and benchmarks
   make                                           # what CMake builds plugins with unless told otherwise
   clang clang-format                             # second compiler for the SDK headers, style check

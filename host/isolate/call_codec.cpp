@@ -40,6 +40,7 @@ void write_call(Writer& to, adze_call* call, std::uint64_t argument_count, Graph
   to.number<std::uint32_t>(offers.dataset ? offers.dataset->labeled : 0);
   to.number<std::uint64_t>(offers.dataset ? offers.dataset->train_count : 0);
   to.number<std::uint64_t>(offers.dataset ? offers.dataset->held_out_count : 0);
+  to.number<std::uint8_t>(offers.dataset && ADZE_HAS(offers.dataset, adze_dataset, reference));
   to.number<std::uint8_t>(offers.structure != nullptr);
   to.number<std::uint8_t>(offers.onnx_bytes != nullptr);
   to.number<std::uint8_t>(offers.parallel != nullptr);
@@ -69,6 +70,7 @@ ReadCall read_call(Reader& from, Pool& pool) {
   read.labeled = from.number<std::uint32_t>();
   read.train_count = from.number<std::uint64_t>();
   read.held_out_count = from.number<std::uint64_t>();
+  read.reference = from.number<std::uint8_t>();
   read.structure = from.number<std::uint8_t>();
   read.onnx_bytes = from.number<std::uint8_t>();
   read.parallel = from.number<std::uint8_t>();

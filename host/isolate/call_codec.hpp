@@ -40,7 +40,7 @@ struct ReadCall {
   adze_call call{};
   GraphSource graph = GraphSource::none;
   bool calibration = false, evaluate = false, latency = false, dataset = false, structure = false,
-       onnx_bytes = false, parallel = false;
+       onnx_bytes = false, parallel = false, reference = false;
   std::uint32_t calibration_samples = 0, evaluate_samples = 0, latency_source = 0, labeled = 0;
   std::uint64_t train_count = 0, held_out_count = 0;
 };

@@ -137,6 +137,10 @@ class Callback {
         return offers.latency ? ask(*offers.latency) : not_for_this_call("ask");
       case Verb::batch:
         return offers.dataset ? batch(*offers.dataset) : not_for_this_call("batch");
+      case Verb::reference:
+        return offers.dataset && ADZE_HAS(offers.dataset, adze_dataset, reference)
+                   ? reference(*offers.dataset)
+                   : not_for_this_call("reference");
       case Verb::groups:
         return offers.structure ? groups(*offers.structure) : not_for_this_call("groups");
       case Verb::onnx_bytes:
@@ -234,6 +238,17 @@ class Callback {
       for (std::uint32_t i = 0; i < found->input_count; ++i) write_tensor(answer, found->inputs[i]);
       write_tensor(answer, found->labels);
     }
+    reply(answer);
+  }
+
+  void reference(const adze_dataset& dataset) {
+    std::uint32_t count = 0;
+    const adze_tensor* const* found = nullptr;
+    Writer answer;
+    const adze_status status = dataset.reference(call_, &count, &found);
+    answer.number(status);
+    answer.number(status == ADZE_OK ? count : 0);
+    for (std::uint32_t i = 0; status == ADZE_OK && i < count; ++i) write_tensor(answer, found[i]);
     reply(answer);
   }
 

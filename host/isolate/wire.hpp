@@ -60,6 +60,7 @@ enum class Verb : std::uint32_t {
   score,
   ask_latency,
   batch,
+  reference,
   groups,
   onnx_bytes,
   onnx_save,

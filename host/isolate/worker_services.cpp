@@ -127,6 +127,7 @@ adze_status batch_thunk(adze_call* call, std::uint32_t split, std::uint32_t batc
     question.number(index);
     auto& kept = self.services().batch;
     kept.reset();  // frees the one before while the host fills the next
+    self.services().reference.reset();
     kept.emplace(self.link().ask(Verb::batch, question));
     Reader& from = kept->reader;
     const auto status = from.number<adze_status>();
@@ -139,6 +140,26 @@ adze_status batch_thunk(adze_call* call, std::uint32_t split, std::uint32_t batc
     kept->seal();
     *out = shown;
     return status;
+  });
+}
+
+adze_status reference_thunk(adze_call* call, std::uint32_t* out_count,
+                            const adze_tensor* const** out) noexcept {
+  return linked(call, [&](WorkerCall& self) {
+    auto& kept = self.services().reference;
+    if (!kept) {
+      kept.emplace(self.link().ask(Verb::reference, {}));
+      HeldMessage& answer = kept->answer;
+      if (const auto status = answer.reader.number<adze_status>(); status != ADZE_OK) {
+        kept.reset();
+        return status;
+      }
+      kept->shown = read_pointers(answer.reader, answer.pool, kept->count, read_tensor);
+      answer.seal();
+    }
+    if (out_count) *out_count = kept->count;
+    if (out) *out = kept->shown;
+    return adze_status{ADZE_OK};
   });
 }
 
@@ -240,7 +261,8 @@ WorkerServices::WorkerServices(const ReadCall& read)
       calibration_{sizeof calibration_, read.calibration_samples, collect_thunk, release_thunk},
       evaluate_{sizeof evaluate_, read.evaluate_samples, score_thunk},
       latency_{sizeof latency_, read.latency_source, ask_thunk},
-      dataset_{sizeof dataset_, read.labeled, read.train_count, read.held_out_count, batch_thunk},
+      dataset_{sizeof dataset_,     read.labeled, read.train_count,
+               read.held_out_count, batch_thunk,  read.reference ? reference_thunk : nullptr},
       structure_{sizeof structure_, 0, groups_thunk},
       onnx_{sizeof onnx_, 0, onnx_bytes_thunk, onnx_save_thunk},
       parallel_{sizeof parallel_, 0, for_each_thunk} {}

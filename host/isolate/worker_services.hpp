@@ -31,9 +31,16 @@ class WorkerServices {
     std::uint32_t count = 0;
     const adze_group* const* shown = nullptr;
   };
+  struct Reference {
+    explicit Reference(Message&& came) : answer(std::move(came)) {}
+    HeldMessage answer;
+    std::uint32_t count = 0;
+    const adze_tensor* const* shown = nullptr;
+  };
   std::list<Statistics> statistics;
   std::optional<Groups> groups;
   std::optional<HeldMessage> batch, onnx_bytes;
+  std::optional<Reference> reference;  ///< of `batch`
   ThreadPool threads;
   std::atomic_flag threads_are_busy;
 

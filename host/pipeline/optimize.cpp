@@ -221,7 +221,7 @@ class Optimizer {
   void apply(const Stage& stage, const std::vector<std::uint32_t>& targets,
              const std::string& use) {
     const CallOptions options = call(use);
-    const StageServices services(graph_, targets, *samples_,
+    const StageServices services(dense_, graph_, targets, *samples_,
                                  {.run = [this](const Graph& graph) { return backend_for(graph); },
                                   .predict = integer_backend()},
                                  options);

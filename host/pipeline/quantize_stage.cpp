@@ -40,8 +40,8 @@ class QuantizeStage {
   Candidate quantize(const Component& component, const Settings& settings,
                      const std::string& step) const {
     const CallOptions options = job_.call(step);
-    const StageServices services(job_.before, missing_.targets, job_.samples, job_.backends,
-                                 options);
+    const StageServices services(job_.loaded, job_.before, missing_.targets, job_.samples,
+                                 job_.backends, options);
     EditList asked = run_edit_component(component, settings, job_.before, missing_.targets, options,
                                         services.all());
     const EditList edits =

@@ -76,10 +76,12 @@ CalibrationSpec parse_calibration(TomlTable table, const DataSpec& data) {
   return calibration;
 }
 
-DataSpec parse_train(TomlTable table, const DataSpec& data) {
-  DataSpec spec = parse_samples(table, &data);
+TrainSpec parse_train(TomlTable table, const DataSpec& data) {
+  TrainSpec train{.data = parse_samples(table, &data)};
+  train.count = table.integer("count", 1);
+  if (train.count) train.count_where = table.where(*table.raw().get("count"));
   table.refuse_other_keys();
-  return spec;
+  return train;
 }
 
 template <class Map, class Value>
@@ -237,6 +239,8 @@ Recipe parse_data_tables(const std::filesystem::path& file) {
     recipe.calibration = parse_calibration(*calibration, recipe.data);
     recipe.seed = recipe.calibration->seed;
   }
+  if (const std::optional<TomlTable> train = root.table("train"))
+    recipe.train = parse_train(*train, recipe.data);
   return recipe;
 }
 

@@ -22,6 +22,13 @@ struct CalibrationSpec {
   std::string count_where;  ///< "file:line:column"; empty: the default, or made in memory
 };
 
+/// Samples that methods may train on. Labels that are not given are distilled from the model.
+struct TrainSpec {
+  DataSpec data;
+  std::optional<std::int64_t> count;  ///< picked by the seed; nullopt: all
+  std::string count_where;            ///< as in CalibrationSpec
+};
+
 /// One [[stage]]. `include` and `exclude` are names or globs of nodes and are the host's, as are
 /// `fallback`, `max_float` and, with use = "auto", `qat`; all other keys are arguments of the
 /// component.
@@ -45,7 +52,7 @@ struct Recipe {
   std::filesystem::path model;
   DataSpec data;
   std::optional<CalibrationSpec> calibration;
-  std::optional<DataSpec> train;
+  std::optional<TrainSpec> train;
   std::string board_type = "rzv2h";
   std::vector<std::string> trust;  ///< ids of foreign plugins that may run in the host's process
   IsolationLimits isolation;       ///< [isolation] deadline_s, memory_mb: of all the others
@@ -62,8 +69,8 @@ Recipe parse_recipe(std::string_view text, const std::filesystem::path& file);
 
 /// The [data] table of any TOML file, for `--data`. Other tables are not looked at.
 DataSpec parse_data_file(const std::filesystem::path& file);
-/// [data] and, where there is one, [calibration] of any TOML file: a recipe whose model and stages
-/// are still to be filled in.
+/// [data] and, where there are any, [calibration] and [train] of any TOML file: a recipe whose model
+/// and stages are still to be filled in.
 Recipe parse_data_tables(const std::filesystem::path& file);
 
 }  // namespace adze::host

@@ -15,7 +15,7 @@ SampleSets::SampleSets(const Recipe& recipe, const std::vector<InputSpec>& input
     calibration_ = open_dataset(recipe.calibration->data, inputs);
     split_calibration(recipe);
   }
-  if (recipe.train) train_ = open_dataset(*recipe.train, inputs);
+  if (recipe.train) train_ = open_dataset(recipe.train->data, inputs);
   if (training()) split_training(recipe);
 }
 
@@ -46,10 +46,20 @@ void SampleSets::split_training(const Recipe& recipe) {
   }
   const std::uint64_t seed = recipe.calibration ? recipe.calibration->seed : recipe.seed;
   std::set<std::int64_t> hidden;
-  if (recipe.calibration && recipe.train->images == recipe.calibration->data.images)
+  if (recipe.calibration && recipe.train->data.images == recipe.calibration->data.images)
     hidden.insert(held_out_indices_.begin(), held_out_indices_.end());
   std::vector<std::int64_t> all = sample_indices(train_->size(), train_->size(), seed);
   std::erase_if(all, [&](std::int64_t index) { return hidden.contains(index); });
+  if (const std::optional<std::int64_t> count = recipe.train->count) {
+    if (*count > static_cast<std::int64_t>(all.size()))
+      throw Error(
+          ADZE_INVALID_ARGUMENT,
+          fmt::format("{}: 'train.count' is {}, but '{}' has only {} samples{}",
+                      recipe.train->count_where, *count, recipe.train->data.images.string(),
+                      all.size(),
+                      hidden.empty() ? "" : " besides those that [calibration] holds out"));
+    all.resize(static_cast<std::size_t>(*count));
+  }
   const auto cut = all.end() - static_cast<std::ptrdiff_t>(all.size() / 10);
   training_indices_.assign(all.begin(), cut);
   training_held_out_.assign(cut, all.end());

@@ -15,7 +15,7 @@ namespace adze::host {
 class SampleSets {
  public:
   /// Opens [calibration] and [train] where the recipe has them. Errors: INVALID_ARGUMENT, with the
-  /// place in the recipe, for a `count` that is larger than the set; those of open_dataset().
+  /// place in the recipe, for a `count` that is larger than what there is; those of open_dataset().
   SampleSets(const Recipe& recipe, const std::vector<InputSpec>& inputs);
 
   /// nullptr without [calibration].
@@ -29,7 +29,7 @@ class SampleSets {
   /// The task metric that can be had on them; "" for none.
   const std::string& metric() const { return metric_; }
 
-  /// What adze.dataset/1 serves: [train], split by the seed into nine tenths and one that is held
+  /// What adze.dataset/1 serves: `count` samples of [train] picked and split by the seed into nine tenths and one that is held
   /// out, or else the samples collected over and those held out. Samples of held_out() are never
   /// trained on, also when [train] has the same files. nullptr without either table.
   const Dataset* training() const { return train_ ? train_.get() : calibration_.get(); }

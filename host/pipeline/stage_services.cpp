@@ -11,8 +11,13 @@
 #include "host/services/structure_service.hpp"
 
 namespace adze::host {
+namespace {
 
-StageServices::StageServices(const Graph& shown, const std::vector<std::uint32_t>& targets,
+constexpr std::uint32_t kReferenceBatch = 64;
+
+}  // namespace
+
+StageServices::StageServices(const Graph& loaded, const Graph& shown, const std::vector<std::uint32_t>& targets,
                              const SampleSets& samples, const Backends& backends,
                              const CallOptions& options) {
   CallOptions quiet = options;
@@ -29,7 +34,12 @@ StageServices::StageServices(const Graph& shown, const std::vector<std::uint32_t
                          });
   if (samples.training())
     add<DatasetService>(*samples.training(), samples.training_indices(),
-                        samples.training_held_out(), input_specs(shown));
+                        samples.training_held_out(), input_specs(shown),
+                        [&loaded, run = backends.run, quiet]() -> std::unique_ptr<Runner> {
+                          return std::make_unique<BackendRunner>(
+                              run(loaded), Settings{}, loaded, "the model as loaded", quiet,
+                              CompileOptions{.batch = kReferenceBatch, .extra_outputs = {}});
+                        });
   if (options.target && predicts_latency(backends.predict))
     add<LatencyService>(shown, backends.predict, quiet);
   add<StructureService>(shown, targets,

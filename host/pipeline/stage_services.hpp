@@ -20,8 +20,9 @@ class StageServices {
     Component predict;  ///< of the board type
   };
 
-  /// All must outlive this. `options`: those of the stage's call.
-  StageServices(const Graph& shown, const std::vector<std::uint32_t>& targets,
+  /// All must outlive this. `loaded`: the model before any stage. `options`: those of the stage's
+  /// call.
+  StageServices(const Graph& loaded, const Graph& shown, const std::vector<std::uint32_t>& targets,
                 const SampleSets& samples, const Backends& backends, const CallOptions& options);
 
   std::vector<Service*> all() const;

@@ -22,6 +22,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kOwnPrefix = "adze.";
+/// Ours, but built only where LibTorch is.
+constexpr std::string_view kTraining = "adze.quantize.qat";
 
 const fs::path& own_plugin_folder() {
   static const fs::path folder =
@@ -227,7 +229,11 @@ Component Registry::find(std::string_view id) const {
     if (full.starts_with(kOwnPrefix)) names.emplace_back(full.substr(kOwnPrefix.size()));
   }
   std::string text = "no component '" + std::string(id) + "'";
-  if (const std::string nearest = did_you_mean(id, names); !nearest.empty()) {
+  if (id == kTraining || id == kTraining.substr(kOwnPrefix.size())) {
+    text +=
+        ": this Adze was built without LibTorch, which it trains with; install libtorch-dev and "
+        "build again, or use adze.quantize.ptq";
+  } else if (const std::string nearest = did_you_mean(id, names); !nearest.empty()) {
     text += nearest;
   } else if (!full_names.empty()) {
     text += "; there are: ";

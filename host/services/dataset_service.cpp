@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <future>
 #include <optional>
+#include <unordered_map>
 #include <utility>
 
 #include "host/abi/guard.hpp"
@@ -14,6 +15,8 @@ namespace adze::host {
 namespace {
 
 constexpr std::uint64_t kMaxBatchBytes = std::uint64_t{2} << 30;
+/// Outputs of the reference that are kept; those of further samples are computed each time.
+constexpr std::size_t kMaxKeptBytes = std::size_t{256} << 20;
 
 struct Key {
   std::uint64_t seed;
@@ -22,14 +25,79 @@ struct Key {
   bool operator==(const Key&) const = default;
 };
 
+/// Tensors as a component is shown them.
+struct Shown {
+  std::vector<Shape> strides;
+  std::vector<adze_tensor> tensors;
+  std::vector<const adze_tensor*> pointers;
+
+  Shown() = default;
+  explicit Shown(std::span<const Tensor> from) : strides(from.size()) {
+    for (std::size_t i = 0; i < from.size(); ++i) tensors.push_back(view_of(from[i], strides[i]));
+    for (const adze_tensor& tensor : tensors) pointers.push_back(&tensor);
+  }
+};
+
 /// A batch as the component holds it.
 struct Held {
-  std::vector<Tensor> inputs;
-  Tensor labels;
-  std::vector<Shape> strides;
-  std::vector<adze_tensor> shown;
-  std::vector<const adze_tensor*> pointers;
+  std::vector<std::int64_t> samples;
+  std::vector<Tensor> inputs, labels, outputs;  ///< outputs: of the reference, once asked for
+  Shown shown_inputs, shown_labels, shown_outputs;
   adze_batch batch{};
+};
+
+/// The reference's outputs, sample by sample: epochs ask for the same ones again.
+class KeptOutputs {
+ public:
+  /// Empty when one of the samples is missing.
+  std::vector<Tensor> find(std::span<const std::int64_t> samples) const {
+    std::vector<Tensor> found;
+    if (!std::ranges::all_of(samples, [&](std::int64_t at) { return rows_.contains(at); }))
+      return found;
+    for (std::size_t i = 0; i < outputs_.size(); ++i) {
+      Shape shape = outputs_[i].shape;
+      shape[0] = static_cast<std::int64_t>(samples.size());
+      Tensor& made = found.emplace_back(outputs_[i].dtype, std::move(shape));
+      auto to = made.mutate_bytes().begin();
+      for (const std::int64_t sample : samples) {
+        const std::size_t bytes = outputs_[i].sample_bytes, from = rows_.at(sample) * bytes;
+        to = std::copy_n(outputs_[i].bytes.begin() + static_cast<std::ptrdiff_t>(from), bytes, to);
+      }
+    }
+    return found;
+  }
+
+  void add(std::span<const std::int64_t> samples, std::span<const Tensor> outputs) {
+    const auto count = static_cast<std::int64_t>(samples.size());
+    std::size_t bytes = 0;
+    for (const Tensor& output : outputs) {
+      // An output that does not go by samples cannot be cut into them.
+      if (output.shape().empty() || output.shape()[0] != count) return;
+      bytes += output.size_bytes();
+    }
+    if (outputs.empty() || bytes_ + bytes > kMaxKeptBytes) return;
+    bytes_ += bytes;
+    outputs_.resize(outputs.size());
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+      outputs_[i].dtype = outputs[i].dtype();
+      outputs_[i].shape = outputs[i].shape();
+      outputs_[i].sample_bytes = outputs[i].size_bytes() / samples.size();
+      const auto all = outputs[i].bytes();
+      outputs_[i].bytes.insert(outputs_[i].bytes.end(), all.begin(), all.end());
+    }
+    for (const std::int64_t sample : samples) rows_.insert_or_assign(sample, row_count_++);
+  }
+
+ private:
+  struct Output {
+    DType dtype = DType::f32;
+    Shape shape;
+    std::size_t sample_bytes = 0;
+    std::vector<std::byte> bytes;
+  };
+  std::vector<Output> outputs_;
+  std::unordered_map<std::int64_t, std::size_t> rows_;
+  std::size_t row_count_ = 0, bytes_ = 0;
 };
 
 /// Epochs of one seed must not repeat each other, nor those of the next seed.
@@ -53,7 +121,10 @@ struct DatasetService::Impl {
   const Dataset& samples;
   std::vector<std::int64_t> indices[2];  // by split
   std::uint64_t sample_bytes;
+  std::function<std::unique_ptr<Runner>()> make_reference;
   adze_dataset table{};
+  std::unique_ptr<Runner> reference_runner;
+  KeptOutputs kept;
   std::unique_ptr<Held> held;
   std::vector<std::int64_t> order;  // of the epoch that was asked for last
   std::optional<std::pair<std::uint64_t, std::uint64_t>> order_of;  // seed, epoch
@@ -85,25 +156,22 @@ struct DatasetService::Impl {
 
   std::unique_ptr<Held> load(const std::vector<std::int64_t>& wanted) const {
     auto made = std::make_unique<Held>();
+    made->samples = wanted;
     made->inputs = samples.batch(wanted);
-    std::vector<const Tensor*> tensors;
-    for (const Tensor& input : made->inputs) tensors.push_back(&input);
+    made->shown_inputs = Shown(made->inputs);
     if (samples.has_labels()) {
       std::vector<std::int64_t> labels;
       for (const std::int64_t index : wanted) labels.push_back(samples.label(index));
-      made->labels = Tensor(DType::i64, {static_cast<std::int64_t>(labels.size())},
-                            std::span<const std::int64_t>(labels));
-      tensors.push_back(&made->labels);
+      made->labels.emplace_back(DType::i64, Shape{static_cast<std::int64_t>(labels.size())},
+                                std::span<const std::int64_t>(labels));
+      made->shown_labels = Shown(made->labels);
     }
-    made->strides.resize(tensors.size());
-    for (std::size_t i = 0; i < tensors.size(); ++i)
-      made->shown.push_back(view_of(*tensors[i], made->strides[i]));
-    for (std::size_t i = 0; i < made->inputs.size(); ++i) made->pointers.push_back(&made->shown[i]);
+    const std::vector<const adze_tensor*>& inputs = made->shown_inputs.pointers;
     made->batch = {.struct_size = sizeof(adze_batch),
-                   .input_count = static_cast<std::uint32_t>(made->pointers.size()),
+                   .input_count = static_cast<std::uint32_t>(inputs.size()),
                    .sample_count = wanted.size(),
-                   .inputs = made->pointers.data(),
-                   .labels = samples.has_labels() ? &made->shown.back() : nullptr};
+                   .inputs = inputs.data(),
+                   .labels = samples.has_labels() ? made->shown_labels.pointers[0] : nullptr};
     return made;
   }
 
@@ -142,6 +210,32 @@ struct DatasetService::Impl {
     return &held->batch;
   }
 
+  std::span<const adze_tensor* const> reference() {
+    if (!held)
+      throw Error(ADZE_FAILED_PRECONDITION,
+                  "adze_dataset.reference: ask for a batch first; this is about its samples");
+    if (held->outputs.empty()) held->outputs = kept.find(held->samples);
+    if (held->outputs.empty()) {
+      if (!reference_runner) reference_runner = make_reference();
+      for (NamedTensor& output : reference_runner->run(held->inputs))
+        held->outputs.push_back(std::move(output.tensor));
+      kept.add(held->samples, held->outputs);
+    }
+    if (held->shown_outputs.pointers.empty()) held->shown_outputs = Shown(held->outputs);
+    return held->shown_outputs.pointers;
+  }
+
+  static adze_status reference_thunk(adze_call* call, std::uint32_t* out_count,
+                                     const adze_tensor* const** out) noexcept {
+    return guarded(call, [&](Call& self) {
+      if (!out || !out_count)
+        throw Error(ADZE_INVALID_ARGUMENT, "adze_dataset.reference: out is NULL");
+      const auto found = self.service<DatasetService>().reference();
+      *out_count = static_cast<std::uint32_t>(found.size());
+      *out = found.data();
+    });
+  }
+
   static adze_status batch_thunk(adze_call* call, std::uint32_t split, std::uint32_t batch_size,
                                  std::uint64_t epoch, std::uint64_t index,
                                  const adze_batch** out) noexcept {
@@ -154,15 +248,18 @@ struct DatasetService::Impl {
 
 DatasetService::DatasetService(const Dataset& samples, std::vector<std::int64_t> train,
                                std::vector<std::int64_t> held_out,
-                               std::span<const InputSpec> inputs)
+                               std::span<const InputSpec> inputs,
+                               std::function<std::unique_ptr<Runner>()> reference)
     : impl_(new Impl{.samples = samples,
                      .indices = {std::move(train), std::move(held_out)},
-                     .sample_bytes = bytes_of(inputs)}) {
+                     .sample_bytes = bytes_of(inputs),
+                     .make_reference = std::move(reference)}) {
   impl_->table = {.struct_size = sizeof(adze_dataset),
                   .labeled = samples.has_labels(),
                   .train_count = impl_->indices[ADZE_SPLIT_TRAIN].size(),
                   .held_out_count = impl_->indices[ADZE_SPLIT_HELD_OUT].size(),
-                  .batch = Impl::batch_thunk};
+                  .batch = Impl::batch_thunk,
+                  .reference = impl_->make_reference ? Impl::reference_thunk : nullptr};
 }
 
 DatasetService::~DatasetService() = default;
@@ -174,5 +271,7 @@ const adze_batch* DatasetService::batch(std::uint64_t seed, std::uint32_t split,
                                         std::uint64_t index) {
   return impl_->batch(Key{seed, split, batch_size, epoch, index});
 }
+
+std::span<const adze_tensor* const> DatasetService::reference() { return impl_->reference(); }
 
 }  // namespace adze::host

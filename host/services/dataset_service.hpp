@@ -4,12 +4,14 @@
 #include <adze/ext/draft/dataset.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
 
 #include "host/abi/call.hpp"
 #include "host/dataset/dataset.hpp"
+#include "host/evaluate/runner.hpp"
 
 namespace adze::host {
 
@@ -18,9 +20,11 @@ namespace adze::host {
 class DatasetService : public Service {
  public:
   /// `train` and `held_out`: indices into `samples`, which must outlive the service and allow
-  /// batch() on several threads. `inputs`: what `samples` was opened for.
+  /// batch() on several threads. `inputs`: what `samples` was opened for. `reference`: makes the
+  /// runner of the model that is imitated, called when that is first asked for; empty: not offered.
   DatasetService(const Dataset& samples, std::vector<std::int64_t> train,
-                 std::vector<std::int64_t> held_out, std::span<const InputSpec> inputs);
+                 std::vector<std::int64_t> held_out, std::span<const InputSpec> inputs,
+                 std::function<std::unique_ptr<Runner>()> reference = {});
   ~DatasetService() override;
   const char* id() const override { return ADZE_DATASET; }
   const void* table() const override;
@@ -30,6 +34,9 @@ class DatasetService : public Service {
   /// those of the dataset.
   const adze_batch* batch(std::uint64_t seed, std::uint32_t split, std::uint32_t batch_size,
                           std::uint64_t epoch, std::uint64_t index);
+  /// For the samples of the last batch, valid until the next. Errors: FAILED_PRECONDITION before a
+  /// batch; those of the runner.
+  std::span<const adze_tensor* const> reference();
 
  private:
   struct Impl;

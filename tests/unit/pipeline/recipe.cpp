@@ -57,6 +57,7 @@ seed = 3
 [train]
 images = "train.gz"
 labels = "labels.gz"
+count = 64
 [target]
 board_type = "rzv2h"
 trust = ["org.example.pruner"]
@@ -82,7 +83,10 @@ max_drop = 1.5
   EXPECT_EQ(recipe.calibration->data.preprocess.scale, 0.5);
   EXPECT_TRUE(recipe.calibration->data.labels.empty());
   ASSERT_TRUE(recipe.train);
-  EXPECT_EQ(recipe.train->labels, folder_.path() / "labels.gz");
+  EXPECT_EQ(recipe.train->data.labels, folder_.path() / "labels.gz");
+  EXPECT_EQ(recipe.train->data.preprocess.scale, 0.5);
+  EXPECT_EQ(recipe.train->count, 64);
+  EXPECT_EQ(recipe.train->count_where + ":", at(20, 9));
   EXPECT_EQ(recipe.board_type, "rzv2h");
   EXPECT_EQ(recipe.trust, (std::vector<std::string>{"org.example.pruner"}));
   ASSERT_EQ(recipe.stages.size(), 1u);
@@ -94,7 +98,7 @@ max_drop = 1.5
   EXPECT_EQ(stage.settings.at("names"), Setting(std::vector<std::string>{"a"}));
   EXPECT_EQ(stage.settings.at("share"),
             Setting(std::map<std::string, double>{{"conv1", 0.5}, {"conv2", 1}}));
-  EXPECT_EQ(stage.places.at("pattern") + ":", at(26, 11));
+  EXPECT_EQ(stage.places.at("pattern") + ":", at(27, 11));
   EXPECT_EQ(recipe.max_drop, 1.5);
   EXPECT_EQ(recipe.seed, 7u);
 }

@@ -96,13 +96,30 @@ TEST_F(SampleSetsTest, training_falls_back_to_calibration) {
 
 TEST_F(SampleSetsTest, training_never_touches_what_scores_are_made_on) {
   const SampleSets calibration_only = open(100, 20);
-  recipe.train = recipe.calibration->data;
+  recipe.train = TrainSpec{.data = recipe.calibration->data};
   const SampleSets sets(recipe, inputs);
   std::set<float> trained = samples_of(*sets.training(), sets.training_indices());
   trained.merge(samples_of(*sets.training(), sets.training_held_out()));
   EXPECT_EQ(trained.size(), 80u);
   for (const float sample : all_of(*sets.held_out())) EXPECT_FALSE(trained.contains(sample));
   EXPECT_EQ(sets.training_held_out().size(), 8u);
+}
+
+TEST_F(SampleSetsTest, a_count_of_training_samples_holds_for_both_parts_and_must_be_there) {
+  open(100, 20);
+  recipe.train =
+      TrainSpec{.data = recipe.calibration->data, .count = 30, .count_where = "r.toml:9:1"};
+  const SampleSets sets(recipe, inputs);
+  EXPECT_EQ(sets.training_indices().size(), 27u);
+  EXPECT_EQ(sets.training_held_out().size(), 3u);
+  recipe.train->count = 81;
+  try {
+    const SampleSets too_many(recipe, inputs);
+    ADD_FAILURE() << "81 of 80 samples";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("r.toml:9:1: 'train.count' is 81, but"));
+    EXPECT_THAT(error.what(), HasSubstr("has only 80 samples besides those that [calibration]"));
+  }
 }
 
 }  // namespace

@@ -94,6 +94,51 @@ TEST_F(DatasetServiceTest, held_out_samples_keep_their_order_and_labels_come_alo
               ElementsAre(0, 1));
 }
 
+/// Tenfold the inputs; counts how many samples it was run for.
+class Tenfold : public Runner {
+ public:
+  explicit Tenfold(int& samples) : samples_(samples) {}
+  std::string name() const override { return "tenfold"; }
+  std::vector<NamedTensor> run(std::span<const Tensor> inputs) override {
+    std::vector<float> elements = to_f32(inputs[0]);
+    for (float& element : elements) element *= 10;
+    samples_ += static_cast<int>(inputs[0].shape()[0]);
+    return {{"y", from_f32(DType::f32, inputs[0].shape(), elements)}};
+  }
+  std::vector<ProfileRow> profile() override { return {}; }
+
+ private:
+  int& samples_;
+};
+
+TEST_F(DatasetServiceTest, the_reference_answers_for_the_last_batch_and_is_run_once_a_sample) {
+  EXPECT_EQ(table().reference, nullptr) << "nothing to run";
+  int run = 0;
+  DatasetService taught(samples, {10, 11, 12, 13, 14, 15, 16}, {50, 51, 52}, kInputs,
+                        [&] { return std::make_unique<Tenfold>(run); });
+  Call other{test::component("bad_edits"), {}, options};
+  other.offer(taught);
+  std::uint32_t count = 0;
+  const adze_tensor* const* outputs = nullptr;
+  const auto reference = [&] {
+    const auto& offered = *static_cast<const adze_dataset*>(taught.table());
+    return offered.reference(other.get(), &count, &outputs);
+  };
+  EXPECT_EQ(reference(), ADZE_FAILED_PRECONDITION);
+  for (std::uint64_t epoch = 0; epoch < 2; ++epoch)
+    for (std::uint64_t index = 0; index < 3; ++index) {
+      batch = taught.batch(7, ADZE_SPLIT_TRAIN, 3, epoch, index);
+      ASSERT_EQ(reference(), ADZE_OK);
+      ASSERT_EQ(count, 1u);
+      EXPECT_EQ(outputs[0]->shape[0], static_cast<std::int64_t>(batch->sample_count));
+      const auto* elements = static_cast<const float*>(outputs[0]->data);
+      const std::vector<int> wanted = numbers();
+      for (std::size_t i = 0; i < wanted.size(); ++i)
+        EXPECT_EQ(elements[2 * i], static_cast<float>(10 * wanted[i]));
+    }
+  EXPECT_EQ(run, 7) << "the second epoch asks about the same samples";
+}
+
 TEST_F(DatasetServiceTest, refuses_what_does_not_exist) {
   EXPECT_EQ(ask(ADZE_SPLIT_TRAIN, 2, 0, 4), ADZE_OUT_OF_RANGE);
   EXPECT_EQ(ask(ADZE_SPLIT_TRAIN, 4'000'000'000u, 0, 1), ADZE_OUT_OF_RANGE);

@@ -1,5 +1,6 @@
 /* adze.dataset/1: batches of samples for training: those of [train] in the recipe, or else those of
- * [calibration]. Never the recipe's evaluation set. Since 1.0 */
+ * [calibration], and what the model made of them before any stage. Never the recipe's evaluation
+ * set. Since 1.0 */
 #ifndef ADZE_EXT_DRAFT_DATASET_H
 #define ADZE_EXT_DRAFT_DATASET_H
 
@@ -30,6 +31,12 @@ typedef struct adze_dataset {
    * order. [worker] */
   adze_status (*batch)(adze_call*, uint32_t split, uint32_t batch_size, uint64_t epoch,
                        uint64_t index, const adze_batch** out) ADZE_NOEXCEPT;
+  /* The outputs, in the model's order, of the model as the recipe loaded it for the samples of the
+   * last batch(): what a smaller one is to imitate. They live as the batch does, and cost one run
+   * of that model the first time a sample is asked about. NULL: not offered. FAILED_PRECONDITION
+   * before batch(). [worker] */
+  adze_status (*reference)(adze_call*, uint32_t* out_count,
+                           const adze_tensor* const** out) ADZE_NOEXCEPT;
 } adze_dataset;
 
 #ifdef __cplusplus

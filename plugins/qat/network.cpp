@@ -1,0 +1,734 @@
+#include "plugins/qat/network.hpp"
+
+#include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/log.h>
+#include <ATen/ops/log_softmax.h>
+#include <ATen/ops/mean.h>
+#include <ATen/ops/nll_loss.h>
+#include <ATen/ops/softmax.h>
+#include <ATen/ops/sum.h>
+#include <ATen/ops/zeros.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "plugins/qat/fake_quant.hpp"
+#include "plugins/qat/operators.hpp"
+
+namespace qat {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+// Sums are made in pieces of this many elements, whatever the number of threads.
+constexpr std::int64_t kPiece = 1 << 14;
+constexpr float kLargestWeight = 127;
+constexpr double kLargestBias = 1 << 30;  // as plugins/quantization leaves room
+constexpr double kRangeMomentum = 0.02;
+constexpr std::size_t kSamplesOfValue = 1 << 16;
+
+Levels levels_of(double log_scale, float low, float high) {
+  return {static_cast<float>(std::exp(log_scale)), low, high};
+}
+
+/// The same elements in the order in which `like` has them in memory.
+at::Tensor laid_out_as(const at::Tensor& tensor, const at::Tensor& like) {
+  if (tensor.strides() == like.strides()) return tensor;
+  at::Tensor made = at::empty_like(like);
+  made.copy_(tensor);
+  return made;
+}
+
+at::Tensor dense(const at::Tensor& x) {
+  return x.is_non_overlapping_and_dense() ? x : x.contiguous();
+}
+
+/// A whole tensor on one grid.
+class RoundTensor : public torch::autograd::Function<RoundTensor> {
+ public:
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& given,
+                            const at::Tensor& log_scale, double low, double high) {
+    const at::Tensor x = dense(given);
+    context->save_for_backward({x, log_scale});
+    context->saved_data["low"] = low;
+    context->saved_data["high"] = high;
+    at::Tensor y = at::empty_like(x);
+    const Levels levels = levels_of(static_cast<double>(log_scale.data_ptr<float>()[0]),
+                                    static_cast<float>(low), static_cast<float>(high));
+    const float* from = x.data_ptr<float>();
+    float* to = y.data_ptr<float>();
+    at::parallel_for(0, x.numel(), kPiece, [&](std::int64_t begin, std::int64_t end) {
+      round_to_grid(from + begin, to + begin, static_cast<std::size_t>(end - begin), levels);
+    });
+    return y;
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const variable_list saved = context->get_saved_variables();
+    const at::Tensor &x = saved[0], gradient = laid_out_as(gradients[0], x);
+    const Levels levels = levels_of(static_cast<double>(saved[1].data_ptr<float>()[0]),
+                                    static_cast<float>(context->saved_data["low"].toDouble()),
+                                    static_cast<float>(context->saved_data["high"].toDouble()));
+    at::Tensor made = at::empty_like(x);
+    const float *from = x.data_ptr<float>(), *upstream = gradient.data_ptr<float>();
+    float* to = made.data_ptr<float>();
+    const std::int64_t pieces = (x.numel() + kPiece - 1) / kPiece;
+    std::vector<double> sums(static_cast<std::size_t>(pieces));
+    at::parallel_for(0, pieces, 1, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t piece = begin; piece < end; ++piece) {
+        const std::int64_t first = piece * kPiece;
+        const auto count = static_cast<std::size_t>(std::min(kPiece, x.numel() - first));
+        sums[static_cast<std::size_t>(piece)] =
+            gradient_of_rounding(from + first, upstream + first, to + first, count, levels);
+      }
+    });
+    double sum = 0;
+    for (const double one : sums) sum += one;
+    at::Tensor of_scale;
+    if (context->needs_input_grad(1)) {
+      of_scale = at::zeros({1});
+      // The scale is exp(log_scale).
+      of_scale.data_ptr<float>()[0] = static_cast<float>(sum * static_cast<double>(levels.scale));
+    }
+    return {made, of_scale, at::Tensor(), at::Tensor()};
+  }
+};
+
+/// A weight as [outer, channels, inner], each channel on a grid of its own.
+struct Channels {
+  std::int64_t outer = 1, count = 1, inner = 1;
+};
+
+template <class Body>
+void for_each_run(const Channels& channels, Body&& body) {
+  for (std::int64_t o = 0; o < channels.outer; ++o)
+    for (std::int64_t c = 0; c < channels.count; ++c)
+      body(c, (o * channels.count + c) * channels.inner);
+}
+
+class RoundChannels : public torch::autograd::Function<RoundChannels> {
+ public:
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& w,
+                            const at::Tensor& log_scales, std::int64_t outer, std::int64_t count,
+                            std::int64_t inner) {
+    context->save_for_backward({w, log_scales});
+    context->saved_data["outer"] = outer;
+    context->saved_data["count"] = count;
+    context->saved_data["inner"] = inner;
+    at::Tensor y = at::empty_like(w);
+    const float *from = w.data_ptr<float>(), *logs = log_scales.data_ptr<float>();
+    float* to = y.data_ptr<float>();
+    for_each_run({outer, count, inner}, [&](std::int64_t c, std::int64_t first) {
+      round_to_grid(from + first, to + first, static_cast<std::size_t>(inner),
+                    levels_of(static_cast<double>(logs[c]), -kLargestWeight, kLargestWeight));
+    });
+    return y;
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const variable_list saved = context->get_saved_variables();
+    const at::Tensor &w = saved[0], gradient = gradients[0].contiguous();
+    const Channels channels{context->saved_data["outer"].toInt(),
+                            context->saved_data["count"].toInt(),
+                            context->saved_data["inner"].toInt()};
+    at::Tensor made = at::empty_like(w);
+    const float *from = w.data_ptr<float>(), *upstream = gradient.data_ptr<float>(),
+                *logs = saved[1].data_ptr<float>();
+    float* to = made.data_ptr<float>();
+    std::vector<double> sums(static_cast<std::size_t>(channels.count));
+    for_each_run(channels, [&](std::int64_t c, std::int64_t first) {
+      sums[static_cast<std::size_t>(c)] += gradient_of_rounding(
+          from + first, upstream + first, to + first, static_cast<std::size_t>(channels.inner),
+          levels_of(static_cast<double>(logs[c]), -kLargestWeight, kLargestWeight));
+    });
+    at::Tensor of_scales;
+    if (context->needs_input_grad(1)) {
+      of_scales = at::empty_like(saved[1]);
+      for (std::size_t c = 0; c < sums.size(); ++c)
+        of_scales.data_ptr<float>()[c] =
+            static_cast<float>(sums[c] * std::exp(static_cast<double>(logs[c])));
+    }
+    return {made, of_scales, at::Tensor(), at::Tensor(), at::Tensor()};
+  }
+};
+
+/// What is known of an activation before it is quantized.
+struct Observed {
+  double low = 0, high = 0;
+  std::vector<float> some;  ///< elements from all over
+
+  void add(const at::Tensor& given) {
+    const at::Tensor x = dense(given);
+    const auto count = static_cast<std::size_t>(x.numel());
+    if (!count) return;
+    const float* elements = x.data_ptr<float>();
+    const Range range = range_of(elements, count);
+    low = std::min(low, static_cast<double>(range.low));
+    high = std::max(high, static_cast<double>(range.high));
+    // An odd stride does not keep hitting the same channel.
+    const std::size_t stride = count / (kSamplesOfValue / 8) | 1;
+    for (std::size_t i = 0; i < count && some.size() < kSamplesOfValue; i += stride)
+      some.push_back(elements[i]);
+  }
+};
+
+/// An activation that is rounded.
+struct ActivationGrid {
+  at::Tensor log_scale;   ///< f32[1]
+  std::size_t range = 0;  ///< its place in `ranges`
+  std::int32_t zero_point = 0;
+  float low = 0, high = 0;
+  Observed observed;
+};
+
+struct WeightGrid {
+  ptq::WeightPlan plan;
+  Channels channels;
+  at::Tensor log_scales;  ///< f32[channels.count]
+};
+
+double squared_error(const std::vector<float>& some, const Levels& levels) {
+  std::vector<float> rounded(some.size());
+  round_to_grid(some.data(), rounded.data(), some.size(), levels);
+  double sum = 0;
+  for (std::size_t i = 0; i < some.size(); ++i) {
+    const double difference = static_cast<double>(some[i]) - static_cast<double>(rounded[i]);
+    sum += difference * difference;
+  }
+  return sum;
+}
+
+/// The share of the scale with which the elements lose least.
+double best_share(const std::vector<float>& some, const Levels& whole) {
+  double best = 1, least = std::numeric_limits<double>::infinity();
+  for (double share = 1; share > 0.3; share -= 0.05) {
+    Levels levels = whole;
+    levels.scale = static_cast<float>(static_cast<double>(whole.scale) * share);
+    const double error = squared_error(some, levels);
+    if (error < least) {
+      least = error;
+      best = share;
+    }
+  }
+  return best;
+}
+
+at::Tensor tensor_of(const adze_tensor& shown) {
+  const std::vector<std::int64_t> shape(shown.shape, shown.shape + shown.ndim);
+  if (shown.code != ADZE_FLOAT || shown.bits != 32)
+    throw adze::Error(ADZE_UNIMPLEMENTED,
+                      "cannot train with inputs or outputs that are not float32");
+  void* data = const_cast<char*>(static_cast<const char*>(shown.data) + shown.byte_offset);
+  return at::from_blob(data, shape);
+}
+
+at::Tensor channels_last(const at::Tensor& x) {
+  return x.dim() == 4 ? x.contiguous(at::MemoryFormat::ChannelsLast) : x;
+}
+
+}  // namespace
+
+struct Network::Impl {
+  struct Step {
+    const adze_node* node;
+    Operator compute;
+  };
+
+  const adze_graph& graph;
+  NetworkOptions options;
+  std::vector<Step> steps;
+  std::vector<at::Tensor> constants;  ///< by value; undefined: computed
+  std::vector<at::Tensor> untrained;  ///< the constants as they came
+  std::vector<Parameter> parameters;
+  std::vector<at::Tensor> leaves, gradients;  ///< by parameter; undefined for ranges
+  std::vector<std::vector<float>> ranges;
+  std::map<std::uint32_t, ActivationGrid> activations;  ///< by value
+  std::map<std::uint32_t, std::uint32_t> shared;        ///< value -> the one whose grid it has
+  std::map<std::uint32_t, WeightGrid> weights;          ///< by value
+  std::vector<std::uint32_t> reads_left;                ///< by value; of one pass
+  std::uint32_t logits = ADZE_NONE;                     ///< what the first output is the Softmax of
+  bool rounds = false;
+
+  Impl(const adze_graph& shown, const NetworkOptions& wanted) : graph(shown), options(wanted) {
+    constants.resize(graph.value_count);
+    for (std::uint32_t i = 0; i < graph.node_count; ++i)
+      steps.push_back({graph.nodes[i], make_operator(graph, *graph.nodes[i])});
+    for (std::uint32_t value = 0; value < graph.value_count; ++value) {
+      const adze_tensor* constant = graph.values[value]->constant;
+      if (constant && constant->code == ADZE_FLOAT && constant->bits == 32)
+        constants[value] = tensor_of(*constant).clone();
+    }
+    untrained = constants;
+    for (std::uint32_t i = 0; i < graph.target_count; ++i)
+      add_constants(*graph.nodes[graph.targets[i]]);
+    if (options.plan) add_grids(*options.plan);
+    find_logits();
+  }
+
+  std::size_t add(Parameter::Kind kind, std::uint32_t value, at::Tensor leaf) {
+    leaf.set_requires_grad(true);
+    Parameter& made = parameters.emplace_back();
+    made.kind = kind;
+    made.value = value;
+    made.elements = {leaf.data_ptr<float>(), static_cast<std::size_t>(leaf.numel())};
+    leaves.push_back(std::move(leaf));
+    return parameters.size() - 1;
+  }
+
+  void add_constants(const adze_node& node) {
+    const std::string_view op = node.op;
+    std::uint32_t last = 0;  // inputs 1 to this are trained
+    if (op == "Conv" || op == "ConvTranspose" || op == "Gemm" || op == "BatchNormalization")
+      last = 2;
+    if (op == "LayerNormalization") last = 2;
+    if (op == "MatMul" || op == "PRelu") last = 1;
+    // A MatMul's other factor, an Add's constant (its bias in transformers) too.
+    const std::uint32_t first = op == "MatMul" || op == "Add" || op == "Mul" ? 0 : 1;
+    if (op == "Add" || op == "Mul") last = 1;
+    for (std::uint32_t i = first; last && i <= last && i < node.input_count; ++i)
+      add_constant(node.inputs[i],
+                   op == "Conv" || op == "Gemm" || op == "MatMul" || op == "ConvTranspose");
+  }
+
+  void add_constant(std::uint32_t value, bool is_product) {
+    if (value == ADZE_NONE || !constants[value].defined()) return;
+    const adze_value& shown = *graph.values[value];
+    for (std::uint64_t i = 0; i < shown.consumer_count; ++i)
+      if (!std::binary_search(graph.targets, graph.targets + graph.target_count,
+                              shown.consumers[i]))
+        return;  // somebody else's too
+    for (const Parameter& known : parameters)
+      if (known.value == value) return;
+    // A constant with a grid of its own, as that of an Add, stays as it is.
+    if (options.plan &&
+        std::count(options.plan->constants.begin(), options.plan->constants.end(), value))
+      return;
+    constants[value] = untrained[value].clone();
+    Parameter& made = parameters[add(Parameter::Kind::constant, value, constants[value])];
+    const bool is_weight = is_product && shown.rank >= 2;
+    if (!shown.keep && !is_weight) return;
+    made.keep.assign(made.elements.size(), 1);
+    bool any = false;
+    for (std::size_t i = 0; i < made.keep.size(); ++i) {
+      const bool masked = shown.keep && !shown.keep[i];
+      if (masked || (is_weight && made.elements[i] == 0)) made.keep[i] = 0, any = true;
+    }
+    if (!any) made.keep.clear();
+  }
+
+  void add_grids(const ptq::Plan& plan) {
+    std::vector<std::uint32_t> own = plan.measured;
+    own.insert(own.end(), plan.constants.begin(), plan.constants.end());
+    for (const std::uint32_t value : own) {
+      ActivationGrid& grid = activations[value];
+      grid.log_scale = at::zeros({1});
+      if (!graph.values[value]->constant && options.learned)
+        add(Parameter::Kind::log_scale, value, grid.log_scale);
+      grid.range = ranges.size();
+      ranges.emplace_back(2);
+      Parameter& range = parameters.emplace_back();
+      range.kind = Parameter::Kind::range;
+      range.value = value;
+      range.elements = ranges.back();  // does not move when `ranges` grows
+      leaves.emplace_back();
+    }
+    for (const auto& [value, source] : plan.shared) shared[value] = source_of(source);
+    for (const ptq::WeightPlan& one : plan.weights) add_weight_grid(one);
+  }
+
+  std::uint32_t source_of(std::uint32_t value) const {
+    const auto found = shared.find(value);
+    return found == shared.end() ? value : found->second;
+  }
+
+  void add_weight_grid(const ptq::WeightPlan& plan) {
+    const adze_tensor& tensor = *graph.values[plan.weight]->constant;
+    WeightGrid& grid = weights[plan.weight];
+    grid.plan = plan;
+    for (std::int32_t axis = 0; axis < tensor.ndim; ++axis) {
+      std::int64_t& size = axis < plan.axis    ? grid.channels.outer
+                           : axis == plan.axis ? grid.channels.count
+                                               : grid.channels.inner;
+      size *= tensor.shape[axis];
+    }
+    grid.log_scales = at::zeros({grid.channels.count});
+    if (options.learned) add(Parameter::Kind::log_scale, plan.weight, grid.log_scales);
+  }
+
+  void find_logits() {
+    const std::uint32_t output = graph.outputs[0];
+    const std::uint32_t producer = graph.values[output]->producer;
+    if (producer == ADZE_NONE) return;
+    const adze_node& node = *graph.nodes[producer];
+    if (std::string_view(node.op) == "Softmax" && !*node.domain) logits = node.inputs[0];
+  }
+
+  /// The grid of a value, or NULL.
+  ActivationGrid* grid_of(std::uint32_t value) {
+    const auto found = activations.find(source_of(value));
+    return found == activations.end() ? nullptr : &found->second;
+  }
+
+  /// Grids that follow the range of what passes.
+  void follow(ActivationGrid& grid, const at::Tensor& x) {
+    const at::Tensor elements = dense(x);
+    const Range now =
+        range_of(elements.data_ptr<float>(), static_cast<std::size_t>(elements.numel()));
+    std::vector<float>& range = ranges[grid.range];
+    range[0] += static_cast<float>(kRangeMomentum) * (std::min(now.low, 0.0F) - range[0]);
+    range[1] += static_cast<float>(kRangeMomentum) * (std::max(now.high, 0.0F) - range[1]);
+    set_from_range(grid);
+  }
+
+  void set_from_range(ActivationGrid& grid) {
+    const std::vector<float>& range = ranges[grid.range];
+    const ptq::Grid found =
+        ptq::activation_grid(static_cast<double>(range[0]), static_cast<double>(range[1]),
+                             options.zero_point, options.bits);
+    set_levels(grid, found.zero_point);
+    grid.log_scale.data_ptr<float>()[0] =
+        static_cast<float>(std::log(static_cast<double>(found.scale)));
+  }
+
+  void set_levels(ActivationGrid& grid, std::int32_t zero_point) const {
+    grid.zero_point = zero_point;
+    grid.low = static_cast<float>(-zero_point);
+    grid.high = static_cast<float>((1 << options.bits) - 1 - zero_point);
+  }
+
+  at::Tensor weight(std::uint32_t value, WeightGrid& grid) {
+    const at::Tensor w = constants[value];
+    if (!options.learned) set_from_weights(grid);
+    return RoundChannels::apply(w, grid.log_scales, grid.channels.outer, grid.channels.count,
+                                grid.channels.inner);
+  }
+
+  void set_from_weights(WeightGrid& grid) const {
+    const at::Tensor& w = constants[grid.plan.weight];
+    std::vector<double> largest(static_cast<std::size_t>(grid.channels.count));
+    const float* elements = w.data_ptr<float>();
+    for_each_run(grid.channels, [&](std::int64_t c, std::int64_t first) {
+      double& most = largest[static_cast<std::size_t>(c)];
+      for (std::int64_t i = 0; i < grid.channels.inner; ++i)
+        most = std::max(most, std::abs(static_cast<double>(elements[first + i])));
+    });
+    const std::vector<float> scales = ptq::weight_scales(largest, {}, 1);
+    for (std::size_t c = 0; c < scales.size(); ++c)
+      grid.log_scales.data_ptr<float>()[c] =
+          static_cast<float>(std::log(static_cast<double>(scales[c])));
+  }
+
+  enum class Use { learn, judge, observe, imitate };
+
+  at::Tensor rounded(std::uint32_t value, const at::Tensor& x, Use use) {
+    ActivationGrid* grid = grid_of(value);
+    if (!grid || use == Use::imitate) return x;
+    const std::uint32_t producer = graph.values[value]->producer;
+    const bool has_it =
+        producer != ADZE_NONE && source_of(value) != value && only_moves(*graph.nodes[producer]);
+    if (has_it) return x;
+    if (use == Use::observe) {
+      if (source_of(value) == value) grid->observed.add(x);
+      return x;
+    }
+    if (!rounds) return x;
+    if (use == Use::learn && !options.learned && source_of(value) == value &&
+        !graph.values[value]->constant)
+      follow(*grid, x);
+    return RoundTensor::apply(x, grid->log_scale, static_cast<double>(grid->low),
+                              static_cast<double>(grid->high));
+  }
+
+  /// All values that are read after the pass: the outputs, and the logits.
+  std::map<std::uint32_t, at::Tensor> forward(const adze_batch& batch, Use use) {
+    std::vector<at::Tensor> values(graph.value_count);
+    const std::vector<at::Tensor>& from = use == Use::imitate ? untrained : constants;
+    for (std::uint32_t value = 0; value < graph.value_count; ++value) {
+      if (!from[value].defined()) continue;
+      const auto grid = weights.find(value);
+      const bool on_grid =
+          rounds && grid != weights.end() && use != Use::imitate && use != Use::observe;
+      values[value] = on_grid ? weight(value, grid->second) : rounded(value, from[value], use);
+    }
+    for (std::uint32_t i = 0; i < graph.input_count; ++i)
+      values[graph.inputs[i]] =
+          rounded(graph.inputs[i], channels_last(tensor_of(*batch.inputs[i])), use);
+    reads_left.assign(graph.value_count, 0);
+    for (const Step& step : steps)
+      for (std::uint32_t i = 0; i < step.node->input_count; ++i)
+        if (step.node->inputs[i] != ADZE_NONE) ++reads_left[step.node->inputs[i]];
+    std::map<std::uint32_t, at::Tensor> found;
+    for (const Step& step : steps) {
+      Tensors inputs;
+      for (std::uint32_t i = 0; i < step.node->input_count; ++i) {
+        const std::uint32_t input = step.node->inputs[i];
+        inputs.push_back(input == ADZE_NONE ? at::Tensor() : values[input]);
+        if (input != ADZE_NONE && --reads_left[input] == 0) values[input] = at::Tensor();
+      }
+      const Tensors outputs = compute(step, inputs);
+      for (std::uint32_t i = 0; i < outputs.size() && i < step.node->output_count; ++i) {
+        const std::uint32_t output = step.node->outputs[i];
+        if (output == ADZE_NONE) continue;
+        const at::Tensor made = rounded(output, outputs[i], use);
+        if (output == logits || (graph.values[output]->flags & ADZE_VALUE_OUTPUT))
+          found[output] = made;
+        if (reads_left[output]) values[output] = made;
+      }
+    }
+    for (std::uint32_t i = 0; i < graph.output_count;
+         ++i)  // an input or a constant that is an output
+      if (!found.contains(graph.outputs[i])) found[graph.outputs[i]] = values[graph.outputs[i]];
+    return found;
+  }
+
+  static Tensors compute(const Step& step, const Tensors& inputs) {
+    try {
+      return step.compute(inputs);
+    } catch (const adze::Error&) {
+      throw;
+    } catch (const std::exception& error) {
+      const std::string_view text = error.what();
+      throw adze::Error(ADZE_INTERNAL,
+                        "node '" + std::string(step.node->name) + "' (" + step.node->op +
+                            "): LibTorch: " + std::string(text.substr(0, text.find('\n'))));
+    }
+  }
+
+  std::vector<at::Tensor> wanted_outputs(const adze_batch& batch,
+                                         std::span<const adze_tensor* const> reference) {
+    std::vector<at::Tensor> wanted;
+    for (const adze_tensor* one : reference) wanted.push_back(tensor_of(*one));
+    if (!wanted.empty()) return wanted;
+    const at::NoGradGuard no_gradients;
+    const auto found = forward(batch, Use::imitate);
+    for (std::uint32_t i = 0; i < graph.output_count; ++i)
+      wanted.push_back(found.at(graph.outputs[i]));
+    return wanted;
+  }
+
+  /// Sample by row. Probabilities become logits, up to a constant that no softmax sees.
+  at::Tensor rows(const at::Tensor& x, bool probabilities) const {
+    const at::Tensor flat = x.reshape({x.size(0), -1});
+    return probabilities ? at::log(flat + 1e-12) : flat;
+  }
+
+  /// Mean over the batch.
+  at::Tensor loss_of(const std::map<std::uint32_t, at::Tensor>& found, const adze_batch& batch,
+                     std::span<const adze_tensor* const> reference, const Loss& loss, Sums& sums) {
+    at::Tensor total;
+    const auto add = [&](const at::Tensor& term, double share) {
+      total = total.defined() ? total + term * share : term * share;
+    };
+    const bool by_label = batch.labels && loss.labels > 0;
+    if (batch.labels) {
+      const at::Tensor x = rows(found.at(logits == ADZE_NONE ? graph.outputs[0] : logits), false);
+      const at::Tensor labels = labels_of(batch, x);
+      sums.right +=
+          static_cast<std::uint64_t>(at::sum(x.detach().argmax(1) == labels).item<std::int64_t>());
+      if (by_label) add(at::nll_loss(at::log_softmax(x, 1), labels), loss.labels);
+    }
+    if (loss.distillation > 0 || !by_label) {
+      const double share = by_label ? loss.distillation : 1;
+      const std::vector<at::Tensor> wanted = wanted_outputs(batch, reference);
+      if (batch.labels) {
+        const bool softmax = logits != ADZE_NONE;
+        const at::Tensor teacher = at::log_softmax(rows(wanted[0], softmax) / loss.temperature, 1);
+        const at::Tensor student = at::log_softmax(
+            rows(found.at(softmax ? logits : graph.outputs[0]), false) / loss.temperature, 1);
+        const at::Tensor divergence =
+            at::sum(teacher.exp() * (teacher - student)) / static_cast<double>(batch.sample_count);
+        add(divergence, share * loss.temperature * loss.temperature);
+      } else {
+        // Any task: the error of each output as a share of its variance.
+        for (std::uint32_t i = 0; i < graph.output_count && i < wanted.size(); ++i) {
+          const at::Tensor difference = found.at(graph.outputs[i]) - wanted[i];
+          const at::Tensor spread = at::mean((wanted[i] - at::mean(wanted[i])).square()) + 1e-12;
+          add(at::mean(difference.square()) / spread, share / graph.output_count);
+        }
+      }
+    }
+    sums.samples += batch.sample_count;
+    const double mean = static_cast<double>(total.item<float>());
+    sums.loss += mean * static_cast<double>(batch.sample_count);
+    return total;
+  }
+
+  at::Tensor labels_of(const adze_batch& batch, const at::Tensor& x) const {
+    const adze_tensor& shown = *batch.labels;
+    auto* elements = reinterpret_cast<std::int64_t*>(
+        const_cast<char*>(static_cast<const char*>(shown.data) + shown.byte_offset));
+    for (std::uint64_t i = 0; i < batch.sample_count; ++i)
+      if (elements[i] < 0 || elements[i] >= x.size(1))
+        throw adze::Error(
+            ADZE_INVALID_ARGUMENT,
+            "a label is " + std::to_string(elements[i]) + ", but the first output '" +
+                graph.values[graph.outputs[0]]->name + "' has " + std::to_string(x.size(1)) +
+                " elements a sample: leave the labels out to imitate the float model");
+    return at::from_blob(elements, {static_cast<std::int64_t>(batch.sample_count)}, at::kLong);
+  }
+
+  void take_gradients() {
+    gradients.assign(leaves.size(), at::Tensor());
+    for (std::size_t i = 0; i < leaves.size(); ++i) {
+      parameters[i].gradients = {};
+      if (!leaves[i].defined() || !leaves[i].grad().defined()) continue;
+      gradients[i] = leaves[i].grad().contiguous();
+      leaves[i].mutable_grad().reset();
+      parameters[i].gradients = {gradients[i].data_ptr<float>(), parameters[i].elements.size()};
+    }
+  }
+
+  void start() {
+    for (auto& [value, grid] : activations) {
+      if (const adze_tensor* constant = graph.values[value]->constant)
+        grid.observed.add(tensor_of(*constant));
+      std::vector<float>& range = ranges[grid.range];
+      range[0] = static_cast<float>(grid.observed.low);
+      range[1] = static_cast<float>(grid.observed.high);
+      set_from_range(grid);
+      if (!options.learned || grid.observed.some.empty()) continue;
+      float& log_scale = grid.log_scale.data_ptr<float>()[0];
+      const Levels whole = levels_of(static_cast<double>(log_scale), grid.low, grid.high);
+      log_scale += static_cast<float>(std::log(best_share(grid.observed.some, whole)));
+      grid.observed = {};
+    }
+    for (auto& [value, grid] : weights) set_from_weights(grid);
+    rounds = true;
+  }
+
+  float scale_of(const ActivationGrid& grid) const {
+    return levels_of(static_cast<double>(grid.log_scale.data_ptr<float>()[0]), 0, 0).scale;
+  }
+
+  std::vector<float> scales_of(const WeightGrid& grid) const {
+    std::vector<float> scales;
+    const float* logs = grid.log_scales.data_ptr<float>();
+    const auto input = activations.find(source_of(grid.plan.input));
+    const double input_scale =
+        input == activations.end() ? 1 : static_cast<double>(scale_of(input->second));
+    const at::Tensor bias = grid.plan.bias == ADZE_NONE ? at::Tensor() : constants[grid.plan.bias];
+    for (std::int64_t c = 0; c < grid.channels.count; ++c) {
+      double scale = static_cast<double>(levels_of(static_cast<double>(logs[c]), 0, 0).scale);
+      if (bias.defined() && c < bias.numel())
+        scale = std::max(scale, std::abs(static_cast<double>(bias.data_ptr<float>()[c])) /
+                                    (input_scale * kLargestBias));
+      scales.push_back(static_cast<float>(scale));
+    }
+    return scales;
+  }
+};
+
+Network::Network(const adze_graph& graph, const NetworkOptions& options)
+    : impl_(std::make_unique<Impl>(graph, options)) {}
+Network::~Network() = default;
+
+std::vector<Parameter>& Network::parameters() { return impl_->parameters; }
+
+Sums Network::learn(const adze_batch& batch, std::span<const adze_tensor* const> reference,
+                    const Loss& loss) {
+  const at::AutoGradMode gradients(true);
+  Sums sums;
+  const at::Tensor total =
+      impl_->loss_of(impl_->forward(batch, Impl::Use::learn), batch, reference, loss, sums);
+  total.backward();
+  impl_->take_gradients();
+  return sums;
+}
+
+Sums Network::judge(const adze_batch& batch, std::span<const adze_tensor* const> reference,
+                    const Loss& loss) {
+  const at::NoGradGuard no_gradients;
+  Sums sums;
+  impl_->loss_of(impl_->forward(batch, Impl::Use::judge), batch, reference, loss, sums);
+  return sums;
+}
+
+std::vector<std::vector<float>> Network::run(const adze_batch& batch) {
+  const at::NoGradGuard no_gradients;
+  const auto found = impl_->forward(batch, Impl::Use::judge);
+  std::vector<std::vector<float>> outputs;
+  for (std::uint32_t i = 0; i < impl_->graph.output_count; ++i) {
+    const at::Tensor output = found.at(impl_->graph.outputs[i]).contiguous();
+    outputs.emplace_back(output.data_ptr<float>(), output.data_ptr<float>() + output.numel());
+  }
+  return outputs;
+}
+
+void Network::observe(const adze_batch& batch) {
+  const at::NoGradGuard no_gradients;
+  impl_->forward(batch, Impl::Use::observe);
+}
+
+void Network::start_quantizing() { impl_->start(); }
+
+void Network::continue_quantizing() {
+  for (auto& [value, grid] : impl_->activations) {
+    const std::vector<float>& range = impl_->ranges[grid.range];
+    const float learned = grid.log_scale.data_ptr<float>()[0];
+    impl_->set_from_range(grid);  // the zero point
+    if (impl_->options.learned && range[0] <= range[1] && !impl_->graph.values[value]->constant)
+      grid.log_scale.data_ptr<float>()[0] = learned;
+  }
+  impl_->rounds = true;
+}
+
+bool Network::quantizes() const { return impl_->rounds; }
+
+std::vector<Quantized> Network::quantized() const {
+  std::vector<Quantized> all;
+  if (!impl_->rounds) return all;
+  const auto add = [&](std::uint32_t value, const ActivationGrid& grid) {
+    all.push_back({.value = value,
+                   .axis = -1,
+                   .code = ADZE_UINT,
+                   .bits = impl_->options.bits,
+                   .scales = {impl_->scale_of(grid)},
+                   .zero_point = grid.zero_point});
+  };
+  for (const auto& [value, grid] : impl_->activations) add(value, grid);
+  for (const auto& [value, source] : impl_->shared) add(value, impl_->activations.at(source));
+  for (auto& [value, grid] : impl_->weights) {
+    if (!impl_->options.learned) impl_->set_from_weights(grid);
+    all.push_back({.value = value,
+                   .axis = grid.plan.axis,
+                   .code = ADZE_INT,
+                   .bits = 8,
+                   .scales = impl_->scales_of(grid),
+                   .zero_point = 0});
+  }
+  return all;
+}
+
+std::vector<float> Network::contents(const Parameter& parameter) const {
+  std::vector<float> made(parameter.elements.begin(), parameter.elements.end());
+  const auto found = impl_->weights.find(parameter.value);
+  if (!impl_->rounds || found == impl_->weights.end()) return made;
+  WeightGrid& grid = found->second;
+  if (!impl_->options.learned) impl_->set_from_weights(grid);
+  const std::vector<float> scales = impl_->scales_of(grid);
+  for_each_run(grid.channels, [&](std::int64_t c, std::int64_t first) {
+    round_to_grid(made.data() + first, made.data() + first,
+                  static_cast<std::size_t>(grid.channels.inner),
+                  {scales[static_cast<std::size_t>(c)], -kLargestWeight, kLargestWeight});
+  });
+  return made;
+}
+
+ThreadCount::ThreadCount(std::uint32_t threads) : before_(at::get_num_threads()) {
+  at::set_num_threads(static_cast<int>(threads));
+}
+
+ThreadCount::~ThreadCount() { at::set_num_threads(before_); }
+
+}  // namespace qat
