@@ -16,7 +16,16 @@ struct Parameters {
 
 const Tensor* constant_input(const Graph& graph, const Node& node, std::size_t input) {
   if (input >= node.inputs.size() || node.inputs[input] == kNone) return nullptr;
-  const auto& constant = graph.value(node.inputs[input]).constant;
+  // PyTorch writes equal constants once, and an Identity for each other reader.
+  std::uint32_t value = node.inputs[input];
+  while (!graph.value(value).constant && graph.value(value).producer != kNone) {
+    const Node& producer = graph.nodes[graph.value(value).producer];
+    if (producer.op != "Identity" || !producer.domain.empty() || producer.inputs.empty() ||
+        producer.inputs[0] == kNone)
+      break;
+    value = producer.inputs[0];
+  }
+  const auto& constant = graph.value(value).constant;
   return constant ? &*constant : nullptr;
 }
 
@@ -46,13 +55,13 @@ std::optional<Parameters> parameters_of(const Graph& graph, const Node& node, DT
   if (point && quantized == DType::i32 && !zero_points(*point).empty()) return std::nullopt;
   for (const float step : found.quant.scale)
     if (!std::isfinite(step) || step <= 0) return std::nullopt;
-  if (scale->shape().empty()) return found;
+  if (scale->count() == 1) return found;
   std::int64_t axis = attribute_or<std::int64_t>(node, "axis", 1);
   const auto rank = shape ? static_cast<std::int64_t>(shape->size()) : 0;
   if (axis < 0) axis += rank;
   if (axis >= 0 && axis < rank && (*shape)[static_cast<std::size_t>(axis)] == scale->count())
     found.quant.axis = static_cast<std::int32_t>(axis);
-  else if (scale->count() != 1)
+  else
     return std::nullopt;
   return found;
 }

@@ -39,21 +39,6 @@ void sort_unique(std::vector<T>& list) {
   list.erase(std::ranges::unique(list).begin(), list.end());
 }
 
-/// Every element moved by less than a step of its grid.
-bool only_rounded(const Tensor& before, const Tensor& after, const Quant& quant) {
-  if (before.shape() != after.shape() || before.dtype() != after.dtype()) return false;
-  const std::vector<float> a = to_f32(before), b = to_f32(after);
-  std::size_t inner = 1;
-  for (std::size_t i = static_cast<std::size_t>(quant.axis) + 1;
-       quant.axis >= 0 && i < before.shape().size(); ++i)
-    inner *= static_cast<std::size_t>(before.shape()[i]);
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    const float step = quant.scale[quant.axis < 0 ? 0 : i / inner % quant.scale.size()];
-    if (std::abs(a[i] - b[i]) > step * 1.001f) return false;
-  }
-  return true;
-}
-
 std::uint32_t bias_of(const Graph& graph, const Node& node) {
   const bool has_bias = node.op == "Conv" || node.op == "ConvTranspose" || node.op == "Gemm";
   if (!has_bias || node.inputs.size() < 3 || node.inputs[2] == kNone) return kNone;
@@ -131,6 +116,20 @@ std::vector<QuantizerGroup> quantizer_groups(const Graph& quantized) {
   return found;
 }
 
+bool was_only_rounded(const Tensor& before, const Tensor& after, const Quant& quant) {
+  if (before.shape() != after.shape() || before.dtype() != after.dtype()) return false;
+  const std::vector<float> a = to_f32(before), b = to_f32(after);
+  std::size_t inner = 1;
+  for (std::size_t i = static_cast<std::size_t>(quant.axis) + 1;
+       quant.axis >= 0 && i < before.shape().size(); ++i)
+    inner *= static_cast<std::size_t>(before.shape()[i]);
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const float step = quant.scale[quant.axis < 0 ? 0 : i / inner % quant.scale.size()];
+    if (std::abs(a[i] - b[i]) > step * 1.001f) return false;
+  }
+  return true;
+}
+
 Graph without_grids(const Graph& quantized, const QuantizerGroup& group, const Graph& before) {
   Graph graph = quantized;
   for (const std::uint32_t value : group.values) graph.values[value].quant.reset();
@@ -138,7 +137,7 @@ Graph without_grids(const Graph& quantized, const QuantizerGroup& group, const G
   for (const std::uint32_t value : group.constants) {
     Value& constant = graph.values[value];
     const Value& was = before.value(value);
-    if (was.constant && only_rounded(*was.constant, *constant.constant, *constant.quant)) {
+    if (was.constant && was_only_rounded(*was.constant, *constant.constant, *constant.quant)) {
       constant.constant = was.constant;
       restored.insert(value);
     }

@@ -21,6 +21,9 @@ struct QuantizerGroup {
 };
 std::vector<QuantizerGroup> quantizer_groups(const Graph& quantized);
 
+/// `after` is `before` with each element moved by a step of the grid at most.
+bool was_only_rounded(const Tensor& before, const Tensor& after, const Quant& quant);
+
 /// `quantized` without the grids of `group`. A constant that the quantizer had only moved onto its
 /// grid (by less than a step everywhere) gets the elements it has in `before` back, and so does the
 /// bias that was corrected for it.

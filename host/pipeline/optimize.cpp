@@ -215,6 +215,7 @@ class Optimizer {
     for (std::string& warning : outcome.warnings) result_.warnings.push_back(std::move(warning));
     for (StepTime& time : outcome.times) result_.times.push_back(std::move(time));
     for (EditRecord& record : outcome.candidate.records) result_.edits.push_back(std::move(record));
+    if (!is_quantized(graph_)) unquantized_ = graph_;
     graph_ = std::move(outcome.candidate.graph);
   }
 
@@ -307,7 +308,7 @@ class Optimizer {
       CallOptions quiet = call("measure grids");
       quiet.progress = {};
       result_.quantization = measure_quality(
-          graph_, *samples_->calibration(),
+          graph_, unquantized_, *samples_->calibration(),
           std::span(collected).first(std::min(collected.size(), most)),
           [&](const Graph& graph, const std::vector<std::string>& extra, std::uint32_t batch) {
             return std::make_unique<BackendRunner>(backend_for(graph), Settings{}, graph,
@@ -324,6 +325,7 @@ class Optimizer {
   std::vector<Stage> stages_;
   std::unique_ptr<Target> target_;
   Graph graph_, dense_;
+  Graph unquantized_;  ///< before the first stage that quantized; empty without one
   Prediction before_;
   std::unique_ptr<Dataset> evaluation_;
   std::unique_ptr<SampleSets> samples_;

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "host/graph/precision.hpp"
+#include "host/pipeline/fallback.hpp"
 
 namespace adze::host {
 namespace {
@@ -102,9 +103,11 @@ std::uint64_t float_bytes(const Value& value) {
 
 class Measurement {
  public:
-  Measurement(const Graph& quantized, const Dataset& samples, std::span<const std::int64_t> indices,
-              MakeRunner make_runner, const std::function<void(double)>& progress)
+  Measurement(const Graph& quantized, const Graph& before, const Dataset& samples,
+              std::span<const std::int64_t> indices, MakeRunner make_runner,
+              const std::function<void(double)>& progress)
       : tensors_(quantized_tensors(quantized)),
+        before_(before),
         floating_(quantized),
         samples_(samples),
         indices_(indices),
@@ -170,6 +173,15 @@ class Measurement {
     return quality;
   }
 
+  const Tensor& source_of(const QuantizedTensor& tensor) const {
+    const Tensor& after = *floating_.value(tensor.value).constant;
+    if (tensor.value >= before_.values.size()) return after;
+    const Value& was = before_.value(tensor.value);
+    const bool same = was.name == tensor.name && was.constant &&
+                      was_only_rounded(*was.constant, after, tensor.quant);
+    return same ? *was.constant : after;
+  }
+
   template <class Visit>
   void each_tensor(const std::vector<std::size_t>& chosen, double from, Visit&& visit) {
     std::map<std::uint32_t, std::size_t> wanted;
@@ -178,7 +190,7 @@ class Measurement {
     for (const std::size_t t : chosen) {
       const Value& value = floating_.value(tensors_[t].value);
       if (tensors_[t].is_constant) {
-        visit(t, to_f32(*value.constant), value.constant->shape());
+        visit(t, to_f32(source_of(tensors_[t])), value.constant->shape());
         continue;
       }
       wanted.emplace(tensors_[t].value, t);
@@ -207,6 +219,7 @@ class Measurement {
   }
 
   std::vector<QuantizedTensor> tensors_;
+  const Graph& before_;
   Graph floating_;
   const Dataset& samples_;
   std::span<const std::int64_t> indices_;
@@ -216,11 +229,12 @@ class Measurement {
 
 }  // namespace
 
-QuantizationQuality measure_quality(const Graph& quantized, const Dataset& samples,
-                                    std::span<const std::int64_t> indices, MakeRunner make_runner,
+QuantizationQuality measure_quality(const Graph& quantized, const Graph& before,
+                                    const Dataset& samples, std::span<const std::int64_t> indices,
+                                    MakeRunner make_runner,
                                     const std::function<void(double)>& progress) {
   QuantizationQuality quality =
-      Measurement(quantized, samples, indices, std::move(make_runner), progress).run();
+      Measurement(quantized, before, samples, indices, std::move(make_runner), progress).run();
   quality.int8_mac_share = int8_macs(quantized).int8_share();
   return quality;
 }

@@ -40,9 +40,12 @@ inline constexpr std::size_t kPicturedTensors = 10;
 
 /// Runs the model without its grids on `indices` of `samples` and rounds each tensor alone, so that
 /// a tensor's figures are its own and not those of the layers before it. The worst have the lowest
-/// SQNR. `make_runner`: runs a float graph. `progress`: 0..1. Errors: those of the runner.
-QuantizationQuality measure_quality(const Graph& quantized, const Dataset& samples,
-                                    std::span<const std::int64_t> indices, MakeRunner make_runner,
+/// SQNR. `before`: the model before it was quantized, with the same values: a constant that was put
+/// on its grid since is compared with what it was. `make_runner`: runs a float graph. `progress`:
+/// 0..1. Errors: those of the runner.
+QuantizationQuality measure_quality(const Graph& quantized, const Graph& before,
+                                    const Dataset& samples, std::span<const std::int64_t> indices,
+                                    MakeRunner make_runner,
                                     const std::function<void(double)>& progress);
 
 }  // namespace adze::host

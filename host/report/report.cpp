@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "host/report/page.hpp"
+#include "host/report/quantization_report.hpp"
 #include "host/report/svg.hpp"
 #include "host/report/sweep_report.hpp"
 
@@ -216,7 +217,8 @@ std::string render_report(const ReportDocuments& documents) try {
   std::string html = page_start(title, subtitle);
   html += summary_cards(metrics, validation);
   if (!metrics.is_null())
-    html += warnings(metrics) + accuracy_section(metrics, validation) + layer_section(metrics);
+    html += warnings(metrics) + accuracy_section(metrics, validation) +
+            quantization_section(metrics, timings) + layer_section(metrics);
   if (!validation.is_null()) html += board_section(validation);
   if (!timings.is_null()) html += timing_section(timings);
   html +=

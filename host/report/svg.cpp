@@ -11,9 +11,9 @@ namespace {
 
 constexpr int kWidth = 900;
 
-std::string open_svg(std::string_view title, int height) {
+std::string open_svg(std::string_view title, int height, int width = kWidth) {
   return fmt::format(
-      "<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\"><title>{}</title>\n", kWidth,
+      "<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\"><title>{}</title>\n", width,
       height, escape_html(title), escape_html(title));
 }
 
@@ -38,9 +38,10 @@ struct Axis {
   }
 };
 
-std::string axis_ticks(const Axis& axis, double top, double bottom, std::string_view unit) {
+std::string axis_ticks(const Axis& axis, double top, double bottom, std::string_view unit,
+                       int most = 8) {
   std::string svg;
-  const double step = round_step(axis.high - axis.low, 8);
+  const double step = round_step(axis.high - axis.low, most);
   for (double tick = std::ceil(axis.low / step - 1e-9) * step + 0.0;
        tick <= axis.high + step * 1e-9; tick += step) {
     const double x = axis.at(tick);
@@ -225,6 +226,33 @@ std::string layer_chart(std::string_view title, std::span<const LayerPoint> poin
   }
   return svg + text_at(axis.left, kHeight - 6, "start", "layers in the order data travels") +
          "</svg>\n";
+}
+
+std::string grid_histogram(std::string_view title, std::span<const double> counts,
+                           const GridPicture& shown) {
+  if (counts.empty() || !(shown.high > shown.low)) return {};
+  constexpr int kHalfWidth = 450, kHeight = 170, kTop = 8, kBottom = 140;
+  const Axis axis{shown.low, shown.high, 12, kHalfWidth - 16.0};
+  const double most = std::log10(std::max(*std::ranges::max_element(counts), 1.0) + 1);
+  std::string svg = open_svg(title, kHeight, kHalfWidth) + axis_ticks(axis, kTop, kBottom, "", 5);
+  const double bin = (shown.high - shown.low) / static_cast<double>(counts.size()),
+               width = (axis.right - axis.left) / static_cast<double>(counts.size());
+  for (std::size_t b = 0; b < counts.size(); ++b) {
+    const double middle = shown.low + (static_cast<double>(b) + 0.5) * bin;
+    const bool held = middle >= shown.grid_low && middle <= shown.grid_high;
+    const double height = std::log10(counts[b] + 1) / most * (kBottom - kTop);
+    if (height <= 0) continue;
+    svg += fmt::format(
+        "<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" "
+        "class=\"series{}\"/>\n",
+        axis.left + static_cast<double>(b) * width + 0.3, kBottom - height, width - 0.6, height,
+        held ? 0 : 1);
+  }
+  for (const double edge : {shown.grid_low, shown.grid_high})
+    svg += fmt::format(
+        "<line x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1}\" y2=\"{2}\" class=\"mark dashed\"/>\n",
+        axis.at(edge), kTop, kBottom);
+  return svg + "</svg>\n";
 }
 
 }  // namespace adze::host

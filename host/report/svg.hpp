@@ -46,4 +46,15 @@ struct LayerPoint {
 std::string layer_chart(std::string_view title, std::span<const LayerPoint> points,
                         std::size_t layers, double limit, double lowest);
 
+/// What of a tensor's range lies on its grid.
+struct GridPicture {
+  double low = 0, high = 0;            ///< of the bins
+  double grid_low = 0, grid_high = 0;  ///< marked by dashed lines
+};
+
+/// Counts in equal bins, on a logarithmic axis; bins beyond the grid in another colour. Half as
+/// wide as the other pictures.
+std::string grid_histogram(std::string_view title, std::span<const double> counts,
+                           const GridPicture& shown);
+
 }  // namespace adze::host

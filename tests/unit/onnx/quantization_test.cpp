@@ -103,6 +103,25 @@ Graph quantized_cnn(std::uint8_t bits = 8) {
   return graph;
 }
 
+// PyTorch exports equal zero points once, with an Identity for each other reader.
+TEST(Quantization, folds_a_pair_whose_zero_point_is_behind_an_identity) {
+  ModelBuilder b;
+  b.input("x", {1, 4}).output("y", {1, 4});
+  b.constant<float>("scale", onnx::TensorProto::FLOAT, {1}, {0.5f});
+  b.constant<std::int32_t>("point", onnx::TensorProto::UINT8, {1}, {7});
+  b.node("Identity", {"point"}, {"same"});
+  b.node("Relu", {"x"}, {"r"});
+  b.node("QuantizeLinear", {"r", "scale", "same"}, {"q"});
+  b.node("DequantizeLinear", {"q", "scale", "same"}, {"d"});
+  b.node("Sigmoid", {"d"}, {"y"});
+  const Graph graph = simplified(b);
+  ASSERT_EQ(graph.nodes.size(), 2u);
+  const auto& quant = graph.value(graph.nodes[0].outputs[0]).quant;
+  ASSERT_TRUE(quant.has_value());
+  EXPECT_EQ(quant->axis, -1);
+  EXPECT_THAT(quant->zero_point, ElementsAre(7));
+}
+
 TEST(Quantization, round_trip_gives_the_same_graph) {
   for (const std::uint8_t bits : {std::uint8_t{8}, std::uint8_t{7}}) {
     const Graph graph = quantized_cnn(bits);
