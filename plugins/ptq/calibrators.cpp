@@ -35,7 +35,7 @@ double divergence(const std::vector<double>& counts, std::size_t kept, std::size
   for (std::size_t bin = 0; bin < kept; ++bin) total += counts[bin];
   if (total == 0) return std::numeric_limits<double>::infinity();
   const double all = total + clipped;
-  double sum = 0;
+  double sum = 0, chance = 0;
   for (std::size_t level = 0; level < levels; ++level) {
     const std::size_t first = level * kept / levels, end = (level + 1) * kept / levels;
     double mass = 0, filled = 0;
@@ -43,6 +43,7 @@ double divergence(const std::vector<double>& counts, std::size_t kept, std::size
       mass += counts[bin];
       filled += counts[bin] > 0;
     }
+    if (filled > 0) chance += filled - 1;
     for (std::size_t bin = first; bin < end; ++bin) {
       const double p = (counts[bin] + (bin + 1 == kept ? clipped : 0)) / all;
       if (p == 0) continue;
@@ -51,7 +52,9 @@ double divergence(const std::vector<double>& counts, std::size_t kept, std::size
       sum += p * std::log(p / q);
     }
   }
-  return sum;
+  // Counts of equally likely values differ by chance, which a level that joins them would be blamed
+  // for: small tensors would be clipped far too much.
+  return sum - chance / (2 * all);
 }
 
 }  // namespace

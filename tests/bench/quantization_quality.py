@@ -2,10 +2,10 @@
 """Top-1 that quantization after training loses on Fashion-MNIST, as a table in Markdown.
 
 Usage: quantization_quality.py <adze> [--seeds 1,2,3] [--only TEXT] [--option 'key = value']...
-       [--no-peer] [--table FILE]
+       [--no-peer] [--peer-seeds N] [--table FILE]
 
 1,024 unlabeled training images, drawn by each seed: Adze calibrates on 512 of them and judges its
-corrections on the rest, PyTorch (torch_quantization.py) calibrates on all. 10,000 test images judge.
+corrections on the rest, PyTorch (torch_quantization.py) calibrates on all, with the first N seeds. 10,000 test images judge.
 Losses are in percentage points against the same model in floats, the mean of the seeds. `min/max` is
 adze.quantize.ptq with calibrator = "minmax" and everything else off, with the first seed. Pruned models come from
 adze.prune.reconstruct (seed 1), spread ones from spread_channels.py. `--option` is added to the stage.
@@ -113,7 +113,7 @@ class Peer:
         (_,), raw = read_idx("t10k-labels-idx1-ubyte.gz")
         self.labels = torch.from_numpy(np.frombuffer(raw, np.uint8, -1, 8).astype(np.int64))
         self.test = self.tensor(images_of("t10k-images-idx3-ubyte.gz"))
-        self.known = {}
+        self.known, self.dense = {}, {}
 
     def tensor(self, images):
         return self.torch.from_numpy(((images.astype(np.float32) / 255 - 0.2860) / 0.3530)[:, None])
@@ -121,9 +121,10 @@ class Peer:
     def loss(self, model, seed, images):
         if (model, seed) not in self.known:
             dense, quantized = self.quantization.quantize(str(model), self.tensor(images))
-            before, after = (self.quantization.top1(module, self.test, self.labels)
-                             for module in (dense, quantized))
-            self.known[model, seed] = 100 * (before - after)
+            if model not in self.dense:
+                self.dense[model] = self.quantization.top1(dense, self.test, self.labels)
+            after = self.quantization.top1(quantized, self.test, self.labels)
+            self.known[model, seed] = 100 * (self.dense[model] - after)
         return self.known[model, seed]
 
 
@@ -138,6 +139,7 @@ def main():
     parser.add_argument("--only", default="")
     parser.add_argument("--option", action="append", default=[])
     parser.add_argument("--no-peer", action="store_true")
+    parser.add_argument("--peer-seeds", type=int, default=sys.maxsize)
     parser.add_argument("--table", type=pathlib.Path)
     arguments = parser.parse_args()
     seeds = [int(seed) for seed in arguments.seeds.split(",")]
@@ -164,7 +166,7 @@ def main():
                     before, after, _ = optimize(arguments.adze, folder, model, seed, images,
                                                 options + PLAIN)
                     plain.append(100 * (before - after))
-                if peer:
+                if peer and len(others) < arguments.peer_seeds:
                     others.append(peer.loss(model, seed, chosen))
             losses = [100 * (before - after) for before, after, _ in runs]
             # Losses are shares of 10,000 images: the last digits of a float are not a difference.

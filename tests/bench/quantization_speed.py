@@ -17,22 +17,9 @@ import tempfile
 import numpy
 import onnx
 
-from pruning_speed import images
+from pruning_speed import RECIPE as PRUNING_RECIPE, images
 
-RECIPE = """
-[model]
-path = "{model}"
-[data]
-source = "npy"
-images = "few.npy"
-metric = "output_error"
-[calibration]
-images = "images.npy"
-count = {samples}
-[[stage]]
-use = "adze.quantize.ptq"
-{options}
-"""
+RECIPE = PRUNING_RECIPE.replace('"adze.prune.reconstruct"\nsparsity = 0.7', '"adze.quantize.ptq"')
 
 
 def main():
