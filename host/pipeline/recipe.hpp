@@ -69,8 +69,8 @@ Recipe parse_recipe(std::string_view text, const std::filesystem::path& file);
 
 /// The [data] table of any TOML file, for `--data`. Other tables are not looked at.
 DataSpec parse_data_file(const std::filesystem::path& file);
-/// [data] and, where there are any, [calibration] and [train] of any TOML file: a recipe whose model
-/// and stages are still to be filled in.
+/// [data] and, where there are any, [calibration] and [train] of any TOML file: a recipe whose
+/// model and stages are still to be filled in.
 Recipe parse_data_tables(const std::filesystem::path& file);
 
 }  // namespace adze::host

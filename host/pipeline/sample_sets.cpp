@@ -52,12 +52,11 @@ void SampleSets::split_training(const Recipe& recipe) {
   std::erase_if(all, [&](std::int64_t index) { return hidden.contains(index); });
   if (const std::optional<std::int64_t> count = recipe.train->count) {
     if (*count > static_cast<std::int64_t>(all.size()))
-      throw Error(
-          ADZE_INVALID_ARGUMENT,
-          fmt::format("{}: 'train.count' is {}, but '{}' has only {} samples{}",
-                      recipe.train->count_where, *count, recipe.train->data.images.string(),
-                      all.size(),
-                      hidden.empty() ? "" : " besides those that [calibration] holds out"));
+      throw Error(ADZE_INVALID_ARGUMENT,
+                  fmt::format("{}: 'train.count' is {}, but '{}' has only {} samples{}",
+                              recipe.train->count_where, *count, recipe.train->data.images.string(),
+                              all.size(),
+                              hidden.empty() ? "" : " besides those that [calibration] holds out"));
     all.resize(static_cast<std::size_t>(*count));
   }
   const auto cut = all.end() - static_cast<std::ptrdiff_t>(all.size() / 10);

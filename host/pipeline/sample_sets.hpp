@@ -29,9 +29,10 @@ class SampleSets {
   /// The task metric that can be had on them; "" for none.
   const std::string& metric() const { return metric_; }
 
-  /// What adze.dataset/1 serves: `count` samples of [train] picked and split by the seed into nine tenths and one that is held
-  /// out, or else the samples collected over and those held out. Samples of held_out() are never
-  /// trained on, also when [train] has the same files. nullptr without either table.
+  /// What adze.dataset/1 serves: `count` samples of [train] picked and split by the seed into nine
+  /// tenths and one that is held out, or else the samples collected over and those held out.
+  /// Samples of held_out() are never trained on, also when [train] has the same files. nullptr
+  /// without either table.
   const Dataset* training() const { return train_ ? train_.get() : calibration_.get(); }
   const std::vector<std::int64_t>& training_indices() const { return training_indices_; }
   const std::vector<std::int64_t>& training_held_out() const { return training_held_out_; }

@@ -17,9 +17,9 @@ constexpr std::uint32_t kReferenceBatch = 64;
 
 }  // namespace
 
-StageServices::StageServices(const Graph& loaded, const Graph& shown, const std::vector<std::uint32_t>& targets,
-                             const SampleSets& samples, const Backends& backends,
-                             const CallOptions& options) {
+StageServices::StageServices(const Graph& loaded, const Graph& shown,
+                             const std::vector<std::uint32_t>& targets, const SampleSets& samples,
+                             const Backends& backends, const CallOptions& options) {
   CallOptions quiet = options;
   quiet.progress = {};  // of the whole stage, which each service is a part of
   if (samples.calibration())

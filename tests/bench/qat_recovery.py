@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+"""What training brings back of what pruning and INT8 lose on the hard fixture: the depthwise-separable network, 90 % pruned.
+
+Runs three recipes (pruning alone, pruning and adze.quantize.ptq, pruning and adze.quantize.qat) and prints
+a Markdown table; `--speed` adds a training epoch in floats and one with rounding, timed side by side.
+Usage: qat_recovery.py [--adze build/release/bin/adze] [--train 54000] [--epochs 6] [--speed]
+"""
+import argparse
+import json
+import os
+import re
+import subprocess
+import tempfile
+import time
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+IMAGES = "/usr/share/datasets/fashion-mnist"
+
+TABLES = """[model]
+path = "{root}/fixtures/models/{model}"
+[data]
+source = "idx"
+images = "{images}/t10k-images-idx3-ubyte.gz"
+labels = "{images}/t10k-labels-idx1-ubyte.gz"
+[data.preprocess]
+scale = 0.00392156862745098
+mean = [0.2860]
+std = [0.3530]
+[calibration]
+images = "{images}/train-images-idx3-ubyte.gz"
+count = 512
+seed = 1
+[train]
+images = "{images}/train-images-idx3-ubyte.gz"
+labels = "{images}/train-labels-idx1-ubyte.gz"
+count = {train}
+"""
+PRUNE = '[[stage]]\nuse = "adze.prune.reconstruct"\nsparsity = {sparsity}\n'
+PTQ = '[[stage]]\nuse = "adze.quantize.ptq"\n'
+QAT = '[[stage]]\nuse = "adze.quantize.qat"\n'
+
+
+def run(args, folder, name, stages, train):
+    """Metrics and the seconds of each step."""
+    recipe = os.path.join(folder, name + ".toml")
+    with open(recipe, "w", encoding="utf-8") as file:
+        file.write(TABLES.format(root=ROOT, model=args.model, images=IMAGES, train=train) + stages)
+    out = os.path.join(folder, name)
+    begin = time.monotonic()
+    done = subprocess.run([args.adze, "-v", "--threads", str(args.threads), "optimize", recipe, "-o", out],
+                          capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise SystemExit(f"{name}: {done.stderr[-2000:]}")
+    with open(os.path.join(out, "metrics.json"), encoding="utf-8") as file:
+        metrics = json.load(file)
+    with open(os.path.join(out, "timings.json"), encoding="utf-8") as file:
+        times = json.load(file)
+    return metrics, times, done.stderr, time.monotonic() - begin
+
+
+def seconds_of(times, name):
+    steps = times["steps"] if "steps" in times else times
+    return sum(step["seconds"] for step in steps if step["name"] == name)
+
+
+def points(metrics):
+    return 100 * (metrics["baseline"]["value"] - metrics["optimized"]["value"])
+
+
+def recovery(args, folder):
+    prune = PRUNE.format(sparsity=args.sparsity)
+    qat = QAT + (f"steps = {args.steps}\n" if args.steps else f"epochs = {args.epochs}\n") + \
+        f"learning_rate = {args.rate}\n" + args.extra.replace(";", "\n") + "\n"
+    ptq, _, _, _ = run(args, folder, "ptq", prune + PTQ, 1000)
+    trained, times, log, _ = run(args, folder, "qat", prune + qat, args.train)
+    left, after = points(ptq), points(trained)
+    print(f"| model | sparsity | FP32 | prune + PTQ | prune + QAT | recovered | QAT, seconds |")
+    print("|---|---:|---:|---:|---:|---:|---:|")
+    print(f"| {args.model} | {args.sparsity:.0%} | {100 * ptq['baseline']['value']:.2f} | -{left:.2f} | -{after:.2f} "
+          f"| {100 * (left - after) / left:.0f} % | {seconds_of(times, 'adze.quantize.qat'):.0f} |")
+    print()
+    for line in re.findall(r"adze.quantize.qat: (.*)", log):
+        print("    " + line)
+
+
+def speed(args, folder):
+    """An epoch of floats, one with rounding, on the dense model."""
+    base = f"epochs = 1\nlearning_rate = 1e-5\ndistillation = 0.0\n"
+    taken = {}
+    for name, extra in (("floats", 'mode = "finetune"\n'), ("lsq", "float_share = 0.0\n"),
+                        ("minmax", 'float_share = 0.0\nmethod = "minmax"\n')):
+        runs = []
+        for _ in range(args.runs):
+            _, times, _, _ = run(args, folder, name, QAT + base + extra, args.speed_train)
+            runs.append(seconds_of(times, "adze.quantize.qat"))
+        taken[name] = min(runs)
+    print(f"\n| an epoch of {args.speed_train * 9 // 10} images, {args.model} | seconds | against floats |")
+    print("|---|---:|---:|")
+    for name, seconds in taken.items():
+        print(f"| {name} | {seconds:.1f} | {seconds / taken['floats']:.2f} |")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--adze", default=os.path.join(ROOT, "build/release/bin/adze"))
+    parser.add_argument("--model", default="fmnist_mobilenet.onnx")
+    parser.add_argument("--sparsity", type=float, default=0.9)
+    parser.add_argument("--train", type=int, default=59000, help="images of [train], a tenth of them held out")
+    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--steps", type=int, default=0)
+    parser.add_argument("--rate", type=float, default=0.002)
+    parser.add_argument("--extra", default="", help="more lines of the stage, separated by ;")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--speed", action="store_true")
+    parser.add_argument("--speed-train", type=int, default=6000)
+    parser.add_argument("--runs", type=int, default=3, help="of each speed, the fastest counts")
+    parser.add_argument("--only-speed", action="store_true")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        if not args.only_speed:
+            recovery(args, folder)
+        if args.speed or args.only_speed:
+            speed(args, folder)
+
+
+if __name__ == "__main__":
+    main()
