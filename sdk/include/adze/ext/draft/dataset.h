@@ -35,8 +35,8 @@ typedef struct adze_dataset {
    * last batch(): what a smaller one is to imitate. They live as the batch does, and cost one run
    * of that model the first time a sample is asked about. NULL: not offered. FAILED_PRECONDITION
    * before batch(). [worker] */
-  adze_status (*reference)(adze_call*, uint32_t* out_count,
-                           const adze_tensor* const** out) ADZE_NOEXCEPT;
+  adze_status (*reference)(adze_call*, uint32_t* out_count, const adze_tensor* const** out)
+      ADZE_NOEXCEPT;
 } adze_dataset;
 
 #ifdef __cplusplus
