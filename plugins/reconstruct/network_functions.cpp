@@ -187,22 +187,13 @@ class Pooling final : public Operator {
   template <class Body>
   void for_each_window(std::int64_t samples, const Body& body) const {
     std::vector<std::int64_t> places;
-    std::int64_t row = 0;
-    for (std::int64_t sample = 0; sample < samples; ++sample)
-      for (std::int64_t y = 0; y < out_.height; ++y)
-        for (std::int64_t x = 0; x < out_.width; ++x, ++row) {
-          places.clear();
-          for (std::int64_t ky = 0; ky < window_.height; ++ky)
-            for (std::int64_t kx = 0; kx < window_.width; ++kx) {
-              const std::int64_t from_y =
-                  y * window_.stride_y - window_.top + ky * window_.dilation_y;
-              const std::int64_t from_x =
-                  x * window_.stride_x - window_.left + kx * window_.dilation_x;
-              if (from_y >= 0 && from_y < in_.height && from_x >= 0 && from_x < in_.width)
-                places.push_back((sample * in_.height + from_y) * in_.width + from_x);
-            }
-          body(row, places);
-        }
+    for_each_tap(window_, in_, out_, samples,
+                 [&](std::int64_t row, std::int64_t tap, std::int64_t from) {
+                   if (from >= 0) places.push_back(from);
+                   if (tap + 1 < window_.positions()) return;
+                   body(row, places);
+                   places.clear();
+                 });
   }
   Extent in_, out_;
   Window window_;

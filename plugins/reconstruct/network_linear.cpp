@@ -118,27 +118,6 @@ class Linear final : public Operator {
         gradient[static_cast<std::size_t>(channel)] += out_gradient[row * out_.channels + channel];
   }
 
-  /// body(row, position of the kernel, input position or -1 for one outside) for `count` samples.
-  template <class Body>
-  void for_each_tap(std::int64_t count, const Body& body) const {
-    std::int64_t row = 0;
-    for (std::int64_t sample = 0; sample < count; ++sample)
-      for (std::int64_t y = 0; y < out_.height; ++y)
-        for (std::int64_t x = 0; x < out_.width; ++x, ++row)
-          for (std::int64_t ky = 0; ky < window_.height; ++ky) {
-            const std::int64_t from_y =
-                y * window_.stride_y - window_.top + ky * window_.dilation_y;
-            for (std::int64_t kx = 0; kx < window_.width; ++kx) {
-              const std::int64_t from_x =
-                  x * window_.stride_x - window_.left + kx * window_.dilation_x;
-              const bool inside =
-                  from_y >= 0 && from_y < in_.height && from_x >= 0 && from_x < in_.width;
-              body(row, ky * window_.width + kx,
-                   inside ? (sample * in_.height + from_y) * in_.width + from_x : -1);
-            }
-          }
-  }
-
   const float* unfold(const float* in, std::int64_t count, std::int64_t group, Workspace& work,
                       std::int64_t& stride) const {
     if (is_plain()) {
@@ -147,24 +126,26 @@ class Linear final : public Operator {
     }
     float* to = room(work.unfolded, count * out_.positions() * columns());
     const std::int64_t width = group_inputs();
-    for_each_tap(count, [&](std::int64_t row, std::int64_t tap, std::int64_t from) {
-      float* place = to + row * columns() + tap * width;
-      if (from < 0)
-        std::fill(place, place + width, 0.0f);
-      else
-        std::copy_n(in + from * in_.channels + group * width, width, place);
-    });
+    for_each_tap(window_, in_, out_, count,
+                 [&](std::int64_t row, std::int64_t tap, std::int64_t from) {
+                   float* place = to + row * columns() + tap * width;
+                   if (from < 0)
+                     std::fill(place, place + width, 0.0f);
+                   else
+                     std::copy_n(in + from * in_.channels + group * width, width, place);
+                 });
     return to;
   }
 
   void fold(const float* unfolded, std::int64_t count, std::int64_t group, float* in) const {
     const std::int64_t width = group_inputs();
-    for_each_tap(count, [&](std::int64_t row, std::int64_t tap, std::int64_t from) {
-      if (from < 0) return;
-      const float* place = unfolded + row * columns() + tap * width;
-      float* to = in + from * in_.channels + group * width;
-      for (std::int64_t i = 0; i < width; ++i) to[i] += place[i];
-    });
+    for_each_tap(window_, in_, out_, count,
+                 [&](std::int64_t row, std::int64_t tap, std::int64_t from) {
+                   if (from < 0) return;
+                   const float* place = unfolded + row * columns() + tap * width;
+                   float* to = in + from * in_.channels + group * width;
+                   for (std::int64_t i = 0; i < width; ++i) to[i] += place[i];
+                 });
   }
 
   Extent in_, out_;
@@ -192,12 +173,14 @@ class Depthwise final : public Operator {
         out[row * channels + c] =
             parameters.size() > 1 ? (*pass.parameters)[parameters[1]][static_cast<std::size_t>(c)]
                                   : 0.0f;
-    for_each_tap(pass.samples, [&](std::int64_t row, std::int64_t tap, std::int64_t from) {
-      float* __restrict to = out + row * channels;
-      const float* __restrict x = in + from * channels;
-      const float* __restrict w = weight + tap * channels;
-      for (std::int64_t c = 0; c < channels; ++c) to[c] += x[c] * w[c];
-    });
+    for_each_tap(window_, in_, out_, pass.samples,
+                 [&](std::int64_t row, std::int64_t tap, std::int64_t from) {
+                   if (from < 0) return;
+                   float* __restrict to = out + row * channels;
+                   const float* __restrict x = in + from * channels;
+                   const float* __restrict w = weight + tap * channels;
+                   for (std::int64_t c = 0; c < channels; ++c) to[c] += x[c] * w[c];
+                 });
   }
 
   void backward(const Pass& pass) const override {
@@ -216,42 +199,24 @@ class Depthwise final : public Operator {
       for (std::int64_t row = 0; row < pass.samples * out_.positions(); ++row)
         for (std::int64_t c = 0; c < channels; ++c) bias[c] += out_gradient[row * channels + c];
     }
-    for_each_tap(pass.samples, [&](std::int64_t row, std::int64_t tap, std::int64_t from) {
-      const float* __restrict wanted = out_gradient + row * channels;
-      if (in_gradient) {
-        float* __restrict to = in_gradient + from * channels;
-        const float* __restrict w = weight + tap * channels;
-        for (std::int64_t c = 0; c < channels; ++c) to[c] += wanted[c] * w[c];
-      }
-      if (weight_gradient) {
-        float* __restrict to = weight_gradient + tap * channels;
-        const float* __restrict x = in + from * channels;
-        for (std::int64_t c = 0; c < channels; ++c) to[c] += wanted[c] * x[c];
-      }
-    });
+    for_each_tap(window_, in_, out_, pass.samples,
+                 [&](std::int64_t row, std::int64_t tap, std::int64_t from) {
+                   if (from < 0) return;
+                   const float* __restrict wanted = out_gradient + row * channels;
+                   if (in_gradient) {
+                     float* __restrict to = in_gradient + from * channels;
+                     const float* __restrict w = weight + tap * channels;
+                     for (std::int64_t c = 0; c < channels; ++c) to[c] += wanted[c] * w[c];
+                   }
+                   if (weight_gradient) {
+                     float* __restrict to = weight_gradient + tap * channels;
+                     const float* __restrict x = in + from * channels;
+                     for (std::int64_t c = 0; c < channels; ++c) to[c] += wanted[c] * x[c];
+                   }
+                 });
   }
 
  private:
-  template <class Body>
-  void for_each_tap(std::int64_t samples, const Body& body) const {
-    std::int64_t row = 0;
-    for (std::int64_t sample = 0; sample < samples; ++sample)
-      for (std::int64_t y = 0; y < out_.height; ++y)
-        for (std::int64_t x = 0; x < out_.width; ++x, ++row)
-          for (std::int64_t ky = 0; ky < window_.height; ++ky) {
-            const std::int64_t from_y =
-                y * window_.stride_y - window_.top + ky * window_.dilation_y;
-            if (from_y < 0 || from_y >= in_.height) continue;
-            for (std::int64_t kx = 0; kx < window_.width; ++kx) {
-              const std::int64_t from_x =
-                  x * window_.stride_x - window_.left + kx * window_.dilation_x;
-              if (from_x < 0 || from_x >= in_.width) continue;
-              body(row, ky * window_.width + kx,
-                   (sample * in_.height + from_y) * in_.width + from_x);
-            }
-          }
-  }
-
   Extent in_, out_;
   Window window_;
 };

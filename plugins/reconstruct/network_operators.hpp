@@ -40,6 +40,24 @@ struct Window {
   std::int64_t outputs_x(const Extent& input) const;
 };
 
+/// body(output row, position of the kernel, input row or -1 for one outside) for `samples` samples.
+template <class Body>
+void for_each_tap(const Window& window, const Extent& in, const Extent& out, std::int64_t samples,
+                  const Body& body) {
+  std::int64_t row = 0;
+  for (std::int64_t sample = 0; sample < samples; ++sample)
+    for (std::int64_t y = 0; y < out.height; ++y)
+      for (std::int64_t x = 0; x < out.width; ++x, ++row)
+        for (std::int64_t tap = 0; tap < window.positions(); ++tap) {
+          const std::int64_t from_y =
+              y * window.stride_y - window.top + tap / window.width * window.dilation_y;
+          const std::int64_t from_x =
+              x * window.stride_x - window.left + tap % window.width * window.dilation_x;
+          const bool inside = from_y >= 0 && from_y < in.height && from_x >= 0 && from_x < in.width;
+          body(row, tap, inside ? (sample * in.height + from_y) * in.width + from_x : -1);
+        }
+}
+
 /// From the node's attributes; the kernel's size is given. height 0: not known here.
 Window window_of(const adze_node& node, std::int64_t height, std::int64_t width,
                  const Extent& input);

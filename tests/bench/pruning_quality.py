@@ -2,10 +2,12 @@
 """Top-1 that Adze's pruners lose on Fashion-MNIST, as a table in Markdown.
 
 Usage: pruning_quality.py <adze> [--seeds 1,2,3] [--only TEXT] [--option 'key = value']... [--table FILE]
+                          [--runs FILE]
 
 512 unlabeled training images to calibrate on, 10,000 test images to judge, one run a calibration
 seed. `loss` is in percentage points: mean of the seeds, then lowest and highest. Each `--option`
-is added to the stage. With ADZE_ONNXRUNTIME set, ONNX Runtime runs each output, too.
+is added to the stage. `--runs` keeps what each run gave, and does not repeat what is there:
+a table that was stopped goes on where it was. With ADZE_ONNXRUNTIME set, ONNX Runtime runs each output, too.
 Exit code 1 when a mean is above what is required.
 """
 import argparse
@@ -89,6 +91,20 @@ def run(adze, model, goal, seed, options, folder):
     return found
 
 
+def once(arguments, model, goal, seed, folder):
+    """A run, or what the file of runs has of it."""
+    key = [model, goal, seed, arguments.option]
+    file = arguments.runs
+    for line in file.read_text().splitlines() if file and file.exists() else []:
+        if json.loads(line)["key"] == key:
+            return json.loads(line)["found"]
+    found = run(arguments.adze, model, goal, seed, arguments.option, folder)
+    if file:
+        with file.open("a") as stream:
+            stream.write(json.dumps({"key": key, "found": found}) + "\n")
+    return found
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("adze")
@@ -96,6 +112,7 @@ def main():
     parser.add_argument("--only", default="")
     parser.add_argument("--option", action="append", default=[])
     parser.add_argument("--table", type=pathlib.Path)
+    parser.add_argument("--runs", type=pathlib.Path)
     arguments = parser.parse_args()
     seeds = [int(seed) for seed in arguments.seeds.split(",")]
     lines = [
@@ -109,8 +126,7 @@ def main():
         if arguments.only not in f"{model} {goal}":
             continue
         with tempfile.TemporaryDirectory() as folder:
-            runs = [run(arguments.adze, model, goal, seed, arguments.option, pathlib.Path(folder))
-                    for seed in seeds]
+            runs = [once(arguments, model, goal, seed, pathlib.Path(folder)) for seed in seeds]
         mean = lambda key: sum(run[key] for run in runs) / len(runs)
         losses = [run["loss"] for run in runs]
         differs = (f"{max(run['onnxruntime'] for run in runs):.2f}" if "onnxruntime" in runs[0] else "-")
