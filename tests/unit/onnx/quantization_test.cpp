@@ -108,7 +108,7 @@ TEST(Quantization, folds_a_pair_whose_zero_point_is_behind_an_identity) {
   ModelBuilder b;
   b.input("x", {1, 4}).output("y", {1, 4});
   b.constant<float>("scale", onnx::TensorProto::FLOAT, {1}, {0.5f});
-  b.constant<std::int32_t>("point", onnx::TensorProto::UINT8, {1}, {7});
+  b.constant<std::uint8_t>("point", onnx::TensorProto::UINT8, {1}, {7});
   b.node("Identity", {"point"}, {"same"});
   b.node("Relu", {"x"}, {"r"});
   b.node("QuantizeLinear", {"r", "scale", "same"}, {"q"});
