@@ -40,10 +40,17 @@ class QuantizeStage {
   Candidate quantize(const Component& component, const Settings& settings,
                      const std::string& step) const {
     const CallOptions options = job_.call(step);
-    const StageServices services(job_.loaded, job_.before, missing_.targets, job_.samples,
-                                 job_.backends, options);
-    EditList asked = run_edit_component(component, settings, job_.before, missing_.targets, options,
-                                        services.all());
+    // A component sees a float model: given grids are not its business, and are put back below.
+    Graph bare;
+    if (missing_.given > 0) {
+      bare = job_.before;
+      for (Value& value : bare.values) value.quant.reset();
+    }
+    const Graph& shown = missing_.given > 0 ? bare : job_.before;
+    const StageServices services(job_.loaded, shown, missing_.targets, job_.samples, job_.backends,
+                                 options);
+    EditList asked =
+        run_edit_component(component, settings, shown, missing_.targets, options, services.all());
     const EditList edits =
         missing_.given > 0 ? only_missing(asked, job_.before, missing_.targets) : std::move(asked);
     Candidate candidate;

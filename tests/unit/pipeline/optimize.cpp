@@ -76,6 +76,51 @@ TEST(Optimize, writes_the_same_bytes_for_the_same_recipe_and_seed) {
         << name;
 }
 
+TEST(Optimize, auto_stops_at_ptq_where_it_holds_and_says_what_it_used) {
+  Recipe recipe = recipe_with({stage("auto", {{"bits", std::int64_t{8}}})});
+  recipe.max_drop = 5;
+  const OptimizeResult result = run(recipe);
+  ASSERT_TRUE(result.stages[0].policy.has_value());
+  const PolicyReport& policy = *result.stages[0].policy;
+  ASSERT_EQ(policy.steps.size(), 1u);
+  EXPECT_EQ(policy.steps[0].outcome, "within");
+  EXPECT_EQ(policy.measure, "disagreement");
+  EXPECT_EQ(policy.source, "calibration");
+  ASSERT_EQ(result.stages[0].options.size(), 1u);
+  EXPECT_EQ(result.stages[0].options[0].by, "adze.quantize.ptq");
+  ASSERT_TRUE(result.quantization.has_value());
+  EXPECT_EQ(result.quantization->int8_mac_share, 1.0);
+  EXPECT_THAT(result.warnings, ::testing::Contains(HasSubstr("64 are few")));
+}
+
+TEST(Optimize, keeps_the_scales_of_a_model_that_comes_quantized) {
+  const OptimizeResult made = run(recipe_with({stage("adze.quantize.ptq")}));
+  const TemporaryDirectory folder;
+  const std::filesystem::path whole = folder.path() / "whole.onnx",
+                              part = folder.path() / "part.onnx";
+  write_file(whole, std::span<const std::byte>(made.onnx));
+  Recipe recipe = recipe_with({stage("adze.quantize.ptq")});
+  recipe.model = whole;
+  EXPECT_THAT(error_of(recipe), HasSubstr("quantized already"));
+
+  Graph graph = load_model(whole);
+  const std::vector<QuantizerGroup> groups = quantizer_groups(graph);
+  write_file(
+      part, std::span<const std::byte>(serialize_model(without_grids(graph, groups.at(2), graph))));
+  recipe.model = part;
+  const OptimizeResult filled = run(recipe);
+  EXPECT_THAT(filled.warnings, ::testing::Contains(HasSubstr("came quantized")));
+  EXPECT_EQ(filled.quantization->int8_mac_share, 1.0);
+  const Graph before = load_model(part);
+  for (const Value& value : before.values)
+    if (value.quant) {
+      const std::uint32_t found = filled.graph.find_value(value.name);
+      if (found != kNone) {
+        EXPECT_EQ(filled.graph.value(found).quant, value.quant) << value.name;
+      }
+    }
+}
+
 TEST(Optimize, prunes_quantizes_and_says_what_came_of_it) {
   Recipe recipe = recipe_with({magnitude({{"sparsity", 0.71}}), stage("adze.quantize.ptq")});
   recipe.max_drop = 3;
