@@ -112,9 +112,8 @@ std::size_t scale_index(const Quantization& quantization, std::size_t element, s
 
 Constant quantize_constant(std::span<const float> source, const Shape& shape,
                            const Quantization& quantization) {
-  Constant constant;
-  constant.dtype = storage_of(quantization);
-  constant.bytes.resize(source.size() * size_of(constant.dtype));
+  const DType dtype = storage_of(quantization);
+  std::vector<std::byte> bytes(source.size() * size_of(dtype));
   const std::size_t inner = quantization.axis < 0 ? 1 : inner_of(shape, quantization.axis);
   for (std::size_t i = 0; i < source.size(); ++i) {
     const std::size_t at = scale_index(quantization, i, inner);
@@ -125,21 +124,21 @@ Constant quantize_constant(std::span<const float> source, const Shape& shape,
     const double v = static_cast<double>(source[i]) / static_cast<double>(quantization.scale[at]);
     const double q = std::clamp<double>(std::nearbyint(v) + quantization.zero_point[at],
                                         quantization.low(), quantization.high());
-    switch (constant.dtype) {
+    switch (dtype) {
       case DType::i8:
-        store<std::int8_t>(constant.bytes, i, q);
+        store<std::int8_t>(bytes, i, q);
         break;
       case DType::u8:
-        store<std::uint8_t>(constant.bytes, i, q);
+        store<std::uint8_t>(bytes, i, q);
         break;
       case DType::i16:
-        store<std::int16_t>(constant.bytes, i, q);
+        store<std::int16_t>(bytes, i, q);
         break;
       default:
-        store<std::uint16_t>(constant.bytes, i, q);
+        store<std::uint16_t>(bytes, i, q);
     }
   }
-  return constant;
+  return own_constant(dtype, std::move(bytes));
 }
 
 void copy_contents(const adze_value& value, Contents contents, Value& copy) {
@@ -169,8 +168,7 @@ void copy_contents(const adze_value& value, Contents contents, Value& copy) {
     copy.constant = quantize_constant(adze::f32(&tensor), copy.shape, *copy.quantization);
   } else {
     const auto* data = static_cast<const std::byte*>(tensor.data) + tensor.byte_offset;
-    copy.constant = Constant{copy.dtype, {}};
-    if (bytes > 0) copy.constant->bytes.assign(data, data + bytes);
+    copy.constant = Constant{copy.dtype, {data, bytes}, nullptr};
   }
 }
 
@@ -276,6 +274,11 @@ DType dtype_of(std::uint8_t code, std::uint8_t bits) {
   if (code == ADZE_BOOL && bits == 8) return DType::boolean;
   throw Error(ADZE_UNIMPLEMENTED, "element type " + std::to_string(code) + " of " +
                                       std::to_string(bits) + " bits is not supported");
+}
+
+Constant own_constant(DType dtype, std::vector<std::byte> bytes) {
+  const auto owned = std::make_shared<const std::vector<std::byte>>(std::move(bytes));
+  return {dtype, *owned, owned};
 }
 
 AbiType abi_type_of(DType dtype, Half half) {

@@ -1,12 +1,15 @@
-// What is executed: a model's graph copied out of the host's view, without the host's pointers, so
-// that it can be kept, written to a file and read back.
+// What is executed: a model's graph copied out of the host's view, so that it can be written to a
+// file and read back. Only the bytes of constants may still be the host's, which lets go of them
+// when the call ends: an Executable has taken from them what it needs.
 #pragma once
 
 #include <adze/adze.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -42,11 +45,14 @@ struct Quantization {
   bool operator==(const Quantization&) const = default;
 };
 
-/// Constants with a Quantization hold the quantized integers; others what the model holds.
+/// Constants with a Quantization hold the quantized integers; others what the model holds, seen
+/// where the host has it: weights are not doubled.
 struct Constant {
   DType dtype = DType::f32;
-  std::vector<std::byte> bytes;
+  std::span<const std::byte> bytes;
+  std::shared_ptr<const std::vector<std::byte>> owned;  ///< `bytes`; NULL: they are the host's
 };
+Constant own_constant(DType dtype, std::vector<std::byte> bytes);
 
 /// What the model calls 16-bit floats: computed in float32, and 16 bits wide only as inputs and
 /// outputs of the model.
@@ -104,8 +110,8 @@ struct Program {
 
 enum class Contents : std::uint8_t { all, small };  ///< small: constants over 4 KiB are omitted
 
-/// Copies the graph; value and node indices stay the same. Values whose type or shape cannot be
-/// handled get a `problem`.
+/// Copies the graph but for the bytes of constants; value and node indices stay the same. Values
+/// whose type or shape cannot be handled get a `problem`.
 Program make_program(const adze_graph& graph, Rounding rounding, Contents contents = Contents::all);
 
 /// Checks every rule the executor relies on. Errors: DATA_LOSS naming what is wrong.

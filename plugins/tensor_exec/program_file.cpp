@@ -99,7 +99,7 @@ Value read_value(const json& from) {
     const auto& binary = from.at("constant").get_ref<const json::binary_t&>();
     const auto* bytes = reinterpret_cast<const std::byte*>(binary.data());
     value.constant =
-        Constant{read_dtype(from.at("constant_dtype")), {bytes, bytes + binary.size()}};
+        own_constant(read_dtype(from.at("constant_dtype")), {bytes, bytes + binary.size()});
   }
   if (from.contains("quantization"))
     value.quantization = read_quantization(from.at("quantization"));

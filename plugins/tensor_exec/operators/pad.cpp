@@ -142,7 +142,8 @@ std::vector<std::byte> filling_of(const Site& site) {
       const float value = site.program.floats(input).front();
       std::memcpy(filling.data(), &value, sizeof value);
     } else {
-      filling = site.value(input).constant->bytes;
+      const auto bytes = site.value(input).constant->bytes;
+      filling.assign(bytes.begin(), bytes.end());
     }
   }
   return filling;

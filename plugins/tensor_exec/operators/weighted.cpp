@@ -1,5 +1,7 @@
 #include "plugins/tensor_exec/operators/weighted.hpp"
 
+#include <map>
+
 #include "plugins/tensor_exec/avx2.hpp"
 #include "plugins/tensor_exec/integer_convolution.hpp"
 
@@ -27,46 +29,78 @@ std::unique_ptr<DnnlConvolution> dnnl_convolution(const Geometry& geometry,
                                            problem.clamp, problem.with_addend);
 }
 
-/// A 1x1 convolution by oneDNN, some rows at a time: the rows are shared among our own threads.
+/// A convolution by oneDNN, some rows of the image at a time: they are shared among our own
+/// threads.
 class RowwiseConvolutionKernel final : public Kernel {
  public:
   /// Parts of an image; 0: this is no layer for it. oneDNN is ahead of our matrix product where
-  /// images are large and, with that, sums short.
+  /// writing the pixels side by side costs much: 1x1 convolutions of large images, whose sums are
+  /// short, and the few channels of a first layer.
   static std::int64_t parts_of(const Geometry& g) {
-    if (widest_vectors() != Vectors::avx2 || g.groups != 1 || g.kernel_height != 1 ||
-        g.kernel_width != 1 || g.stride_height != 1 || g.stride_width != 1 || g.has_padding() ||
-        g.out_height < 28)
+    constexpr std::int64_t kFewChannels = 4;
+    const bool one_pixel = g.kernel_height == 1 && g.kernel_width == 1 && g.stride_height == 1 &&
+                           g.stride_width == 1 && !g.has_padding();
+    if (widest_vectors() != Vectors::avx2 || g.groups != 1 || g.out_height < 28 ||
+        (!one_pixel && g.in_channels > kFewChannels))
       return 0;
-    return g.out_height % 8 == 0 ? 8 : g.out_height % 4 == 0 ? 4 : 0;
+    const std::int64_t parts = g.out_height % 8 == 0 ? 8 : g.out_height % 4 == 0 ? 4 : 0;
+    // Parts within the padding alone would see no row of the image.
+    const bool sees_rows = g.out_height / std::max<std::int64_t>(parts, 1) * g.stride_height >
+                           std::max(g.pad_top, g.pad_bottom);
+    return sees_rows ? parts : 0;
   }
 
   explicit RowwiseConvolutionKernel(const FloatConvolution& problem)
-      : count_(problem.geometry.batch * parts_of(problem.geometry)),
-        has_addend_(problem.with_addend) {
-    Geometry part = problem.geometry;
-    part.batch = 1;
-    part.in_height = part.out_height = problem.geometry.out_height / parts_of(problem.geometry);
-    in_bytes_ = static_cast<std::size_t>(part.in_pixels() * part.in_channels) * sizeof(float);
-    out_bytes_ = static_cast<std::size_t>(part.out_pixels() * part.out_channels) * sizeof(float);
+      : batch_(problem.geometry.batch), has_addend_(problem.with_addend) {
+    const Geometry& g = problem.geometry;
+    in_bytes_ = static_cast<std::size_t>(g.in_pixels() * g.in_channels) * sizeof(float);
+    out_bytes_ = static_cast<std::size_t>(g.out_pixels() * g.out_channels) * sizeof(float);
     const ThreadCount one(1);
-    convolution_ = dnnl_convolution(part, problem);
+    const std::int64_t parts = parts_of(g), rows = g.out_height / parts;
+    for (std::int64_t i = 0; i < parts; ++i) {
+      const std::int64_t first = i * rows * g.stride_height - g.pad_top;
+      const std::int64_t end =
+          first + (rows - 1) * g.stride_height + (g.kernel_height - 1) * g.dilation_height + 1;
+      Geometry part = g;
+      part.batch = 1;
+      part.out_height = rows;
+      part.pad_top = std::max<std::int64_t>(-first, 0);
+      part.pad_bottom = std::max<std::int64_t>(end - g.in_height, 0);
+      part.in_height = end - first - part.pad_top - part.pad_bottom;
+      auto& convolution = convolutions_[{part.pad_top, part.pad_bottom}];
+      if (!convolution) convolution = dnnl_convolution(part, problem);
+      const auto in_row = static_cast<std::size_t>(g.in_width * g.in_channels) * sizeof(float);
+      parts_.push_back(
+          {convolution.get(), static_cast<std::size_t>(first + part.pad_top) * in_row,
+           static_cast<std::size_t>(i) * out_bytes_ / static_cast<std::size_t>(parts)});
+    }
   }
 
   void run(const Run& run) const override {
     const ThreadCount one(1);
-    for_chunks(run.threads, count_, [&](std::int64_t chunk) {
-      const auto i = static_cast<std::size_t>(chunk);
-      convolution_->run(run.inputs[0] + i * in_bytes_, run.outputs[0] + i * out_bytes_,
-                        thread_scratch(convolution_->scratch_bytes()),
-                        has_addend_ ? run.inputs[1] + i * out_bytes_ : nullptr);
+    const auto parts = static_cast<std::int64_t>(parts_.size());
+    for_chunks(run.threads, batch_ * parts, [&](std::int64_t chunk) {
+      const Part& part = parts_[static_cast<std::size_t>(chunk % parts)];
+      const auto image = static_cast<std::size_t>(chunk / parts);
+      const std::size_t out = image * out_bytes_ + part.out_offset;
+      part.convolution->run(run.inputs[0] + image * in_bytes_ + part.in_offset,
+                            run.outputs[0] + out, thread_scratch(part.convolution->scratch_bytes()),
+                            has_addend_ ? run.inputs[1] + out : nullptr);
     });
   }
 
  private:
-  std::int64_t count_;
+  struct Part {
+    const DnnlConvolution* convolution;
+    std::size_t in_offset, out_offset;  ///< in bytes, within an image
+  };
+
+  std::int64_t batch_;
   bool has_addend_;
-  std::size_t in_bytes_ = 0, out_bytes_ = 0;
-  std::unique_ptr<DnnlConvolution> convolution_;
+  std::size_t in_bytes_ = 0, out_bytes_ = 0;  ///< of one image
+  std::vector<Part> parts_;
+  /// By the rows of padding above and below: all parts but the first and last are alike.
+  std::map<std::pair<std::int64_t, std::int64_t>, std::unique_ptr<DnnlConvolution>> convolutions_;
 };
 
 template <class T>
