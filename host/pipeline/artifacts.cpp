@@ -47,7 +47,7 @@ class Staging {
   std::filesystem::path path_;
 };
 
-std::string text_of(const json& document) { return document.dump(1) + "\n"; }
+std::string document_text(const json& document) { return document.dump(1) + "\n"; }
 
 }  // namespace
 
@@ -130,9 +130,9 @@ json timings_json(const OptimizeResult& result) {
 void write_artifacts(const OptimizeResult& result, const std::filesystem::path& folder,
                      const std::map<std::string, std::string>& more) {
   std::map<std::string, std::string> texts = more;
-  texts["metrics.json"] = text_of(metrics_json(result));
-  texts["edits.json"] = text_of(edits_json(result));
-  texts["timings.json"] = text_of(timings_json(result));
+  texts["metrics.json"] = document_text(metrics_json(result));
+  texts["edits.json"] = document_text(edits_json(result));
+  texts["timings.json"] = document_text(timings_json(result));
 
   const Staging staging(folder);
   write_file(staging.path() / "optimized.onnx", std::span<const std::byte>(result.onnx));

@@ -86,8 +86,10 @@ TEST(Optimize, auto_stops_at_ptq_where_it_holds_and_says_what_it_used) {
   EXPECT_EQ(policy.steps[0].outcome, "within");
   EXPECT_EQ(policy.measure, "disagreement");
   EXPECT_EQ(policy.source, "calibration");
-  ASSERT_EQ(result.stages[0].options.size(), 1u);
-  EXPECT_EQ(result.stages[0].options[0].by, "adze.quantize.ptq");
+  // A build with LibTorch shows it a second time: training would have taken it, too.
+  ASSERT_FALSE(result.stages[0].options.empty());
+  for (const GivenOption& option : result.stages[0].options)
+    EXPECT_EQ(option.applied, option.by == "adze.quantize.ptq") << option.by;
   ASSERT_TRUE(result.quantization.has_value());
   EXPECT_EQ(result.quantization->int8_mac_share, 1.0);
   EXPECT_THAT(result.warnings, ::testing::Contains(HasSubstr("64 are few")));
