@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace qat {
 namespace {
@@ -15,6 +16,17 @@ inline float rounded(float quotient) { return (quotient + kRounder) - kRounder; 
 inline float clamped(float x, float low, float high) {
   x = x < low ? low : x;
   return x > high ? high : x;
+}
+
+double squared_error(const std::vector<float>& some, const Levels& levels) {
+  std::vector<float> on_grid(some.size());
+  round_to_grid(some.data(), on_grid.data(), some.size(), levels);
+  double sum = 0;
+  for (std::size_t i = 0; i < some.size(); ++i) {
+    const double difference = static_cast<double>(some[i]) - static_cast<double>(on_grid[i]);
+    sum += difference * difference;
+  }
+  return sum;
 }
 
 }  // namespace
@@ -70,6 +82,20 @@ ADZE_QAT_WIDE Range range_of(const float* x, std::size_t count) {
     high[0] = std::max(high[0], x[i]);
   }
   return {*std::min_element(low, low + kLanes), *std::max_element(high, high + kLanes)};
+}
+
+double best_share(const std::vector<float>& some, const Levels& whole) {
+  double best = 1, least = std::numeric_limits<double>::infinity();
+  for (double share = 1; share > 0.3; share -= 0.05) {
+    Levels levels = whole;
+    levels.scale = static_cast<float>(static_cast<double>(whole.scale) * share);
+    const double error = squared_error(some, levels);
+    if (error < least) {
+      least = error;
+      best = share;
+    }
+  }
+  return best;
 }
 
 }  // namespace qat

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <vector>
 
 namespace qat {
 
@@ -26,5 +27,8 @@ struct Range {
   float low = 0, high = 0;
 };
 Range range_of(const float* x, std::size_t count);
+
+/// The share of the scale, above 0.3, with which the elements lose least to rounding and clipping.
+double best_share(const std::vector<float>& some, const Levels& whole);
 
 }  // namespace qat
