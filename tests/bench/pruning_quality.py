@@ -20,23 +20,15 @@ import sys
 import tempfile
 import time
 
+from fashion_mnist import DATA, TRAIN_IMAGES
+
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
-DATA = """
-[data]
-source = "idx"
-images = "/usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz"
-labels = "/usr/share/datasets/fashion-mnist/t10k-labels-idx1-ubyte.gz"
-[data.preprocess]
-scale = 0.00392156862745098
-mean = [0.2860]
-std = [0.3530]
-"""
 RECIPE = """
 [model]
 path = "{model}"
 {data}
 [calibration]
-images = "/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz"
+images = "{images}"
 count = 512
 seed = {seed}
 [[stage]]
@@ -68,7 +60,7 @@ def by_onnxruntime(adze, model, folder):
 
 def run(adze, model, goal, seed, options, folder):
     recipe = folder / "recipe.toml"
-    recipe.write_text(RECIPE.format(model=SOURCE / f"fixtures/models/{model}.onnx", data=DATA,
+    recipe.write_text(RECIPE.format(model=SOURCE / f"fixtures/models/{model}.onnx", data=DATA, images=TRAIN_IMAGES,
                                     seed=seed, goal=goal,
                                     use="adze.prune.channel" if goal == CHANNELS else "adze.prune.reconstruct",
                                     options="\n".join(options)))

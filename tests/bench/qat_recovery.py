@@ -13,26 +13,19 @@ import subprocess
 import tempfile
 import time
 
+from fashion_mnist import DATA, TRAIN_IMAGES, TRAIN_LABELS
+
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
-IMAGES = "/usr/share/datasets/fashion-mnist"
 
 TABLES = """[model]
 path = "{root}/fixtures/models/{model}"
-[data]
-source = "idx"
-images = "{images}/t10k-images-idx3-ubyte.gz"
-labels = "{images}/t10k-labels-idx1-ubyte.gz"
-[data.preprocess]
-scale = 0.00392156862745098
-mean = [0.2860]
-std = [0.3530]
-[calibration]
-images = "{images}/train-images-idx3-ubyte.gz"
+{data}[calibration]
+images = "{images}"
 count = 512
 seed = 1
 [train]
-images = "{images}/train-images-idx3-ubyte.gz"
-labels = "{images}/train-labels-idx1-ubyte.gz"
+images = "{images}"
+labels = "{labels}"
 count = {train}
 """
 PRUNE = '[[stage]]\nuse = "adze.prune.reconstruct"\nsparsity = {sparsity}\n'
@@ -44,7 +37,8 @@ def run(args, folder, name, stages, train):
     """Metrics and the seconds of each step."""
     recipe = os.path.join(folder, name + ".toml")
     with open(recipe, "w", encoding="utf-8") as file:
-        file.write(TABLES.format(root=ROOT, model=args.model, images=IMAGES, train=train) + stages)
+        file.write(TABLES.format(root=ROOT, model=args.model, data=DATA, images=TRAIN_IMAGES, labels=TRAIN_LABELS,
+                                 train=train) + stages)
     out = os.path.join(folder, name)
     begin = time.monotonic()
     done = subprocess.run([args.adze, "-v", "--threads", str(args.threads), "optimize", recipe, "-o", out],

@@ -23,21 +23,15 @@ import time
 
 import numpy as np
 
+from fashion_mnist import DATA, FOLDER
+
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
-FASHION = pathlib.Path("/usr/share/datasets/fashion-mnist")
+FASHION = pathlib.Path(FOLDER)
 IMAGES = 1024
 RECIPE = """
 [model]
 path = "{model}"
-[data]
-source = "idx"
-images = "{fashion}/t10k-images-idx3-ubyte.gz"
-labels = "{fashion}/t10k-labels-idx1-ubyte.gz"
-[data.preprocess]
-scale = 0.00392156862745098
-mean = [0.2860]
-std = [0.3530]
-[calibration]
+{data}[calibration]
 images = "{images}"
 count = 512
 seed = {seed}
@@ -78,7 +72,7 @@ def write_images(images, path):
 def optimize(adze, folder, model, seed, images, options, use="adze.quantize.ptq"):
     """Top-1 before and after, seconds; the result is in folder/out."""
     recipe = folder / "recipe.toml"
-    recipe.write_text(RECIPE.format(model=model, fashion=FASHION, images=images, seed=seed, use=use,
+    recipe.write_text(RECIPE.format(model=model, data=DATA, images=images, seed=seed, use=use,
                                     options="\n".join(options)))
     started = time.monotonic()
     subprocess.run([adze, "-q", "optimize", recipe, "-o", folder / "out"], check=True,
