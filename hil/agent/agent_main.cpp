@@ -1,6 +1,7 @@
 // adze-agent: serves a board on a local socket, or on standard input and output.
 #include <getopt.h>
 #include <signal.h>
+#include <sys/stat.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -26,23 +27,38 @@ constexpr char kHelp[] =
     "  --root DIR                     where bundles are kept\n"
     "  --board-id ID                  name of the board\n"
     "  --board-type TYPE              such as rzv2h\n"
-    "  --plugin FILE                  backend plugin that runs bundles\n"
-    "  --component ID                 its component\n"
+    "  --plugin FILE                  backend plugin that runs bundles (default: the vendor's\n"
+    "                                 runtime, lib/adze/plugins/adze_mera.so of the installation)\n"
+    "  --component ID                 its component (default: adze.mera)\n"
     "  --set NAME=VALUE               an argument of the component; may be repeated\n"
     "  --threads N                    the most threads it may keep busy (default 1)\n"
     "  --worker FILE                  adze-worker (default: beside this program)\n"
     "  --trusted DIR                  public keys of signers (default /etc/adze/trusted)\n"
-    "  --lab                          take unsigned bundles too\n"
+    "  --lab-file FILE                lab mode, where unsigned bundles are taken too, is on while\n"
+    "                                 root has this file (default /etc/adze/lab)\n"
+    "  --lab                          lab mode without the file; with --simulated only\n"
     "  --simulated                    this is no hardware: say so everywhere\n";
 
 struct CommandLine {
   AgentOptions agent;
-  std::string listen;
+  std::string listen, lab_file = "/etc/adze/lab";
   bool stdio = false;
 };
 
 [[noreturn]] void usage(const std::string& why) {
   throw host::Error(ADZE_INVALID_ARGUMENT, why + "; see adze-agent --help");
+}
+
+/// Whoever can make the file could replace the agent as well.
+bool is_lab(const std::string& file) {
+  struct stat found {};
+  if (::lstat(file.c_str(), &found)) return false;
+  if (S_ISREG(found.st_mode) && found.st_uid == 0 && !(found.st_mode & 0022)) return true;
+  std::fprintf(stderr,
+               "adze-agent: '%s' does not turn lab mode on: it must be a regular file that belongs "
+               "to root and that nobody else can write\n",
+               file.c_str());
+  return false;
 }
 
 std::uint32_t thread_count(const char* text) {
@@ -70,6 +86,7 @@ CommandLine parse(int argc, char** argv) {
                                     {"threads", required_argument, nullptr, 'n'},
                                     {"worker", required_argument, nullptr, 'w'},
                                     {"trusted", required_argument, nullptr, 'k'},
+                                    {"lab-file", required_argument, nullptr, 'f'},
                                     {"lab", no_argument, nullptr, 'L'},
                                     {"simulated", no_argument, nullptr, 'S'},
                                     {"help", no_argument, nullptr, 'h'},
@@ -109,6 +126,9 @@ CommandLine parse(int argc, char** argv) {
       case 'k':
         agent.trusted_keys = optarg;
         break;
+      case 'f':
+        line.lab_file = optarg;
+        break;
       case 'L':
         agent.lab = true;
         break;
@@ -124,11 +144,21 @@ CommandLine parse(int argc, char** argv) {
   }
   if (optind < argc) usage(std::string("'") + argv[optind] + "' is no option");
   if (line.stdio == !line.listen.empty()) usage("give either --listen or --stdio");
+  if (agent.worker.plugin.empty() && agent.worker.component.empty()) {
+    agent.worker.plugin = host::installation_root() / "lib/adze/plugins/adze_mera.so";
+    agent.worker.component = "adze.mera";
+    if (!std::filesystem::exists(agent.worker.plugin))
+      usage("there is no '" + agent.worker.plugin.string() +
+            "': build it with ADZE_DRPAI_TVM_ROOT, or name a --plugin and its --component");
+  }
   if (agent.root.empty() || agent.board.empty() || agent.board_type.empty() ||
       agent.worker.plugin.empty() || agent.worker.component.empty())
     usage("--root, --board-id, --board-type, --plugin and --component are needed");
   if (line.listen.rfind("unix:", 0) != 0 && !line.stdio)
     usage("--listen takes unix:PATH; boards elsewhere are reached through ssh and --stdio");
+  if (agent.lab && !agent.simulated)
+    usage("--lab is for simulated boards; on hardware root makes the file " + line.lab_file);
+  agent.lab = agent.lab || is_lab(line.lab_file);
   agent.root = std::filesystem::absolute(agent.root);
   return line;
 }

@@ -309,7 +309,7 @@ double Connection::smoke_test(const Manifest& manifest, const std::filesystem::p
 
 void Connection::activate(const std::string& bundle) {
   SlotStore& slots = agent_.slots();
-  const double worst = smoke_test(slots.manifest_of(bundle), slots.folder_of(bundle));
+  const double worst = smoke_test(slots.manifest_of(bundle), slots.trusted_folder_of(bundle));
   const std::string previous = slots.activate(bundle);
   reply(ActivateReply{.active = bundle, .previous = previous, .smoke_max_abs = worst}.encode());
 }
@@ -322,7 +322,7 @@ void Connection::load() {
                 "no bundle is active on the board; flash one with `adze board flash`");
   const Manifest manifest = slots.manifest_of(bundle);
   loaded_.clear();
-  worker_.load(slots.folder_of(bundle), deadline_,
+  worker_.load(slots.trusted_folder_of(bundle), deadline_,
                [this](double fraction, const char* doing) { pulse(fraction, doing); });
   loaded_ = bundle;
   reply(LoadReply{.bundle = bundle,

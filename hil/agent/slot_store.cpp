@@ -122,9 +122,11 @@ FlashBeginReply SlotStore::begin(const FlashBegin& request, const Pulse& pulse) 
   if (fs::exists(slots_ / request.bundle)) {
     try {
       check_slot(slots_ / request.bundle, request.bundle, pulse);
+      check_trust(slots_ / request.bundle);
       return {.present = true, .offset = 0};
-    } catch (const RigError& error) {
-      if (error.code != ADZE_DATA_LOSS) throw;  // damaged since: flash it again
+    } catch (const Error& error) {
+      // Damaged since, or to be signed by somebody else: flash it again.
+      if (error.code != ADZE_DATA_LOSS && error.code != ADZE_PERMISSION_DENIED) throw;
     }
   }
   const std::string wanted = request.bundle + " " + std::to_string(request.size_bytes) + "\n";
@@ -184,7 +186,7 @@ std::string SlotStore::commit(const std::string& bundle, const Pulse& pulse) {
       throw Error(ADZE_FAILED_PRECONDITION, "the bundle is for board type '" +
                                                 received.manifest().board_type +
                                                 "', this board is '" + options_.board_type + "'");
-    const std::string signer = received.signed_by(options_.trust);
+    const std::string signer = received.signed_by(options_.trust());
     remove_tree(tree);
     unpack(received, tree, pulse);
     host::write_file(tree / "signed_by", signer);
@@ -245,6 +247,14 @@ void SlotStore::check_slot(const fs::path& folder, const std::string& bundle,
       mismatch(file.path);
 }
 
+void SlotStore::check_trust(const fs::path& folder) const {
+  const fs::path file = folder / kSignaturePath;
+  const std::vector<std::byte> signature =
+      fs::exists(file) ? host::read_file(file, sizeof(Signature)) : std::vector<std::byte>{};
+  signer_of(host::read_file(folder / kManifestPath, kMaxManifestBytes), signature,
+            options_.trust());
+}
+
 std::string SlotStore::activate(const std::string& bundle) {
   folder_of(bundle);
   const std::string before = active();
@@ -283,6 +293,12 @@ fs::path SlotStore::folder_of(const std::string& bundle) const {
     throw Error(ADZE_NOT_FOUND, "the board does not hold bundle '" + bundle +
                                     "'; flash it with `adze board flash`");
   return slots_ / bundle;
+}
+
+fs::path SlotStore::trusted_folder_of(const std::string& bundle) const {
+  fs::path folder = folder_of(bundle);
+  check_trust(folder);
+  return folder;
 }
 
 Manifest SlotStore::manifest_of(const std::string& bundle) const {

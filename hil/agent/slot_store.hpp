@@ -25,7 +25,8 @@ class SlotStore {
   struct Options {
     std::filesystem::path root;
     std::string board_type;
-    Trust trust;
+    /// Asked whenever it matters: a key that is removed is not trusted from then on.
+    std::function<Trust()> trust;
     /// Called between writing the unpacked tree and reading it back: where a test damages it.
     std::function<void(const std::filesystem::path& tree)> before_read_back;
   };
@@ -51,6 +52,9 @@ class SlotStore {
   std::vector<SlotInfo> list() const;
   /// Errors: NOT_FOUND.
   std::filesystem::path folder_of(const std::string& bundle) const;
+  /// The folder of a bundle that may run: who signed it is still trusted. Errors: NOT_FOUND,
+  /// PERMISSION_DENIED.
+  std::filesystem::path trusted_folder_of(const std::string& bundle) const;
   Manifest manifest_of(const std::string& bundle) const;
 
  private:
@@ -59,6 +63,7 @@ class SlotStore {
   void check_slot(const std::filesystem::path& folder, const std::string& bundle,
                   const Pulse& pulse) const;
   void unpack(const Bundle& bundle, const std::filesystem::path& tree, const Pulse& pulse) const;
+  void check_trust(const std::filesystem::path& folder) const;
   void forget_flash();
 
   Options options_;

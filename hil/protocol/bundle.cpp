@@ -92,6 +92,26 @@ std::uint64_t parse_size(const ByteSource& source, const Block& block) {
   return size;
 }
 
+std::vector<std::byte> archive_of(std::span<const std::byte> description, const FileMap& files,
+                                  const SecretKey* key) {
+  std::map<std::string, std::span<const std::byte>> entries(files.begin(), files.end());
+  entries[kManifestPath] = description;
+  Signature signature;
+  if (key) {
+    signature = sign(description, *key);
+    entries[kSignaturePath] = signature;
+  }
+  std::vector<std::byte> bytes;
+  for (const auto& [path, contents] : entries) {
+    const Block header = header_of(path, contents.size());
+    bytes.insert(bytes.end(), header.begin(), header.end());
+    bytes.insert(bytes.end(), contents.begin(), contents.end());
+    bytes.resize(padded(bytes.size()));
+  }
+  bytes.resize(bytes.size() + 2 * kBlockBytes);
+  return bytes;
+}
+
 class MemorySource : public ByteSource {
  public:
   explicit MemorySource(std::span<const std::byte> bytes) : bytes_(bytes) {}
@@ -164,22 +184,14 @@ std::vector<std::byte> make_bundle(Manifest manifest, const FileMap& files, cons
   }
   const std::vector<std::byte> description = manifest.encode();
   Manifest::decode(description);  // what the board would refuse is not written
-  std::map<std::string, std::span<const std::byte>> entries(files.begin(), files.end());
-  entries[kManifestPath] = description;
-  Signature signature;
-  if (key) {
-    signature = sign(description, *key);
-    entries[kSignaturePath] = signature;
-  }
-  std::vector<std::byte> bytes;
-  for (const auto& [path, contents] : entries) {
-    const Block header = header_of(path, contents.size());
-    bytes.insert(bytes.end(), header.begin(), header.end());
-    bytes.insert(bytes.end(), contents.begin(), contents.end());
-    bytes.resize(padded(bytes.size()));
-  }
-  bytes.resize(bytes.size() + 2 * kBlockBytes);
-  return bytes;
+  return archive_of(description, files, key);
+}
+
+std::vector<std::byte> sign_bundle(const Bundle& bundle, const SecretKey& key) {
+  bundle.verify();
+  FileMap files;
+  for (const BundleFile& file : bundle.manifest().files) files[file.path] = bundle.read(file.path);
+  return archive_of(bundle.manifest_bytes(), files, &key);
 }
 
 Bundle::Bundle(const ByteSource& source) : source_(source) {
@@ -278,14 +290,20 @@ void Bundle::verify() const {
   }
 }
 
-std::string Bundle::signed_by(const Trust& trust) const {
+std::string signer_of(std::span<const std::byte> manifest, std::span<const std::byte> signature,
+                      const Trust& trust) {
   for (const auto& [name, key] : trust.keys)
-    if (is_signed_by(manifest_bytes_, signature_, key)) return name;
+    if (is_signed_by(manifest, signature, key)) return name;
   if (trust.allow_unsigned) return {};
-  throw Error(ADZE_PERMISSION_DENIED,
-              std::string("the bundle is ") +
-                  (signature_.empty() ? "not signed" : "signed by a key that is not trusted here") +
-                  "; sign it with a trusted key, or allow unsigned bundles (lab mode)");
+  throw Error(
+      ADZE_PERMISSION_DENIED,
+      std::string("the bundle is ") +
+          (signature.empty()    ? "not signed; sign it with `adze bundle sign`"
+           : trust.keys.empty() ? "signed, but no key is trusted here"
+                                : "signed by a key that is not trusted here, or was changed "
+                                  "after it was signed") +
+          ", and put the public key of the signer among the trusted ones (or, in a lab, "
+          "allow unsigned bundles)");
 }
 
 }  // namespace adze::hil

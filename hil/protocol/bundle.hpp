@@ -24,6 +24,11 @@ using FileMap = std::map<std::string, std::vector<std::byte>>;  ///< path in the
 std::vector<std::byte> make_bundle(Manifest manifest, const FileMap& files,
                                    const SecretKey* key = nullptr);
 
+class Bundle;
+/// The same bundle, signed with `key` whether it was signed before or not. Errors: those of
+/// Bundle::verify(): what is damaged is not signed.
+std::vector<std::byte> sign_bundle(const Bundle& bundle, const SecretKey& key);
+
 /// Bytes that can be read at any place: memory, or a file too large for it.
 class ByteSource {
  public:
@@ -44,6 +49,10 @@ struct Trust {
   std::map<std::string, PublicKey> keys;  ///< by name
   bool allow_unsigned = false;            ///< lab mode
 };
+/// The name of the key that signed; empty for what is not signed, or signed by a key that is not
+/// trusted, in lab mode. Errors: PERMISSION_DENIED.
+std::string signer_of(std::span<const std::byte> manifest, std::span<const std::byte> signature,
+                      const Trust& trust);
 
 /// An archive whose structure and manifest hold together: each listed file is there once, with the
 /// listed size, and nothing else is. Contents are checked by verify() or by whoever reads them.
@@ -64,9 +73,10 @@ class Bundle {
   std::vector<std::byte> read(const std::string& path) const;
   /// Hashes every file. Errors: DATA_LOSS naming the damaged one.
   void verify() const;
-  /// The name of the key that signed; empty for an unsigned bundle, or one signed by a key that is
-  /// not trusted, in lab mode. Errors: PERMISSION_DENIED.
-  std::string signed_by(const Trust& trust) const;
+  /// See signer_of().
+  std::string signed_by(const Trust& trust) const {
+    return signer_of(manifest_bytes_, signature_, trust);
+  }
 
  private:
   struct Entry {

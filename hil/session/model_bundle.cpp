@@ -16,7 +16,8 @@ using host::Tensor;
 
 std::optional<double> predict(const Graph& graph, const ModelBundleOptions& options) {
   try {
-    return host::estimate(options.backend, {}, graph, options.call, std::vector<host::WhatIf>{{}})
+    return host::estimate(options.backend, options.settings, graph, options.call,
+                          std::vector<host::WhatIf>{{}})
         .at(0);
   } catch (const Error& error) {
     if (error.code == ADZE_UNIMPLEMENTED) return std::nullopt;
@@ -67,8 +68,8 @@ std::vector<Tensor> noise_for(const std::vector<TensorSpec>& specs, std::uint64_
 
 ModelBundle make_model_bundle(const Graph& graph, const ModelBundleOptions& options) {
   const adze_component& component = *options.backend.component;
-  host::BackendRunner runner(options.backend, {}, graph, options.model, options.call,
-                             {.batch = options.batch});
+  host::BackendRunner runner(options.backend, options.settings, graph, options.model, options.call,
+                             {.batch = options.batch, .services = options.services});
   const host::TemporaryDirectory directory;
   FileMap files;
   for (const std::string& path : runner.artifacts(directory.path()))

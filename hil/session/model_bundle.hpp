@@ -12,8 +12,10 @@
 namespace adze::hil {
 
 struct ModelBundleOptions {
-  host::Component backend;  ///< compiles here, and loads on the board
-  host::CallOptions call;   ///< with the board type as target
+  host::Component backend;               ///< compiles here, and loads on the board
+  host::Settings settings;               ///< of the backend
+  host::CallOptions call;                ///< with the board type as target
+  std::vector<host::Service*> services;  ///< see host::CompileOptions
   std::string board_type;
   std::string model;                              ///< name for people
   std::map<std::string, std::string> provenance;  ///< added to what is known here

@@ -164,7 +164,8 @@ BackendRunner::BackendRunner(const Component& backend, const Settings& settings,
   impl_ = std::make_unique<Impl>(backend, settings, std::move(graph), options, compile.batch,
                                  std::move(node_names));
   OnnxBytes onnx_bytes(impl_->executable.graph(), impl_->work_dir.path());
-  Service* const services[] = {&onnx_bytes};
+  std::vector<Service*> services{&onnx_bytes};
+  services.insert(services.end(), compile.services.begin(), compile.services.end());
   named(label_, [&] {
     impl_->executable.compile(impl_->work_dir.path(), extras, services,
                               compile.leave_out_unavailable ? &unavailable_ : nullptr);

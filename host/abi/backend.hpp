@@ -38,6 +38,7 @@ struct CompileOptions {
   std::vector<std::string> extra_outputs;  ///< names of values to return after the model's outputs
   /// Extra outputs that the backend cannot show are left out, see unavailable(); else an error.
   bool leave_out_unavailable = false;
+  std::vector<Service*> services;  ///< offered to compile() besides adze.onnx-bytes/1
 };
 
 /// A compiled model as a Runner. Batches of any size are cut to the compiled one; the last is

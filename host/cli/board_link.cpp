@@ -1,5 +1,7 @@
 #include "host/cli/board_link.hpp"
 
+#include <cstdlib>
+
 #include "hil/session/board_runner.hpp"
 #include "host/base/file.hpp"
 #include "host/base/hash.hpp"
@@ -35,30 +37,56 @@ std::string describe(const hil::HelloReply& board) {
 }
 
 hil::ModelBundle bundle_of(Context& context, const std::filesystem::path& model, const Graph& graph,
-                           const std::string& backend, const std::string& board_type,
-                           std::uint32_t batch, std::vector<Tensor> smoke_inputs,
-                           const hil::SecretKey* key) {
-  const auto target = load_target(board_type);
+                           BundleRequest request) {
+  const auto target = load_target(request.board_type);
   CallOptions call = context.call_options();
   call.target = target.get();
+  const Component backend = context.registry().find(request.backend);
   return hil::make_model_bundle(graph,
-                                {.backend = context.registry().find(backend),
+                                {.backend = backend,
+                                 .settings = parse_settings(*backend.component, request.settings),
                                  .call = call,
-                                 .board_type = board_type,
+                                 .services = std::move(request.services),
+                                 .board_type = request.board_type,
                                  .model = model.filename().string(),
                                  .provenance = {{"model_sha256", sha256_hex(read_file(model))},
                                                 {"adze_version", ADZE_VERSION}},
-                                 .batch = batch,
-                                 .smoke_inputs = std::move(smoke_inputs),
-                                 .key = key});
+                                 .batch = request.batch,
+                                 .smoke_inputs = std::move(request.smoke_inputs),
+                                 .key = request.key ? &*request.key : nullptr});
+}
+
+std::filesystem::path default_signing_key() {
+  const char* config = std::getenv("XDG_CONFIG_HOME");
+  if (config && *config) return std::filesystem::path(config) / "adze" / "signing.key";
+  const char* home = std::getenv("HOME");
+  if (!home || !*home)
+    throw Error(ADZE_NOT_FOUND,
+                "there is no place for the signing key: neither HOME nor XDG_CONFIG_HOME is set; "
+                "name a file");
+  return std::filesystem::path(home) / ".config" / "adze" / "signing.key";
+}
+
+std::optional<hil::SecretKey> key_for(const hil::HelloReply& board) {
+  if (board.lab) return std::nullopt;
+  try {
+    return hil::load_secret_key(default_signing_key());
+  } catch (const Error& error) {
+    throw Error(error.code, describe(board) + " takes signed bundles only: " + error.what());
+  }
 }
 
 std::unique_ptr<Runner> open_board_runner(Context& context, const std::string& address,
                                           const std::filesystem::path& model, const Graph& graph) {
   auto session = hil::BoardSession::open(address);
-  // The agent has one backend; its id is that of a plugin here too, unless it is the vendor's.
-  const hil::ModelBundle bundle = bundle_of(context, model, graph, session.info().backend,
-                                            session.board().board_type, /*batch=*/1);
+  // The agent has one backend; its id is that of a plugin here too, unless it is the vendor's
+  // runtime, which loads what the vendor's compiler made.
+  const std::string backend = session.info().backend;
+  const hil::ModelBundle bundle =
+      bundle_of(context, model, graph,
+                {.backend = backend == "adze.mera" ? "adze.drpai_tvm" : backend,
+                 .board_type = session.board().board_type,
+                 .key = key_for(session.board())});
   session.activate(session.flash(*hil::memory_source(bundle.bytes)).bundle);
   return std::make_unique<OwnedBoardRunner>(std::move(session), model.filename().string());
 }

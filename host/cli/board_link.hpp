@@ -17,10 +17,23 @@ std::string describe(const hil::HelloReply& board);
 /// Flashes `graph` onto the board at `address` and runs it there; holds the board while it lives.
 std::unique_ptr<Runner> open_board_runner(Context& context, const std::string& address,
                                           const std::filesystem::path& model, const Graph& graph);
-/// The bundle of a model file for a board type. `smoke_inputs` may be empty.
+
+struct BundleRequest {
+  std::string backend = "drpai", board_type = "rzv2h";
+  std::uint32_t batch = 1;
+  std::vector<Tensor> smoke_inputs;   ///< empty: noise
+  std::vector<std::string> settings;  ///< of the backend: name=value
+  std::vector<Service*> services;     ///< see CompileOptions
+  std::optional<hil::SecretKey> key;  ///< signs
+};
+/// The bundle of a model file.
 hil::ModelBundle bundle_of(Context& context, const std::filesystem::path& model, const Graph& graph,
-                           const std::string& backend, const std::string& board_type,
-                           std::uint32_t batch, std::vector<Tensor> smoke_inputs = {},
-                           const hil::SecretKey* key = nullptr);
+                           BundleRequest request);
+
+/// Where the key lies that signs unless another one is named: ~/.config/adze/signing.key.
+std::filesystem::path default_signing_key();
+/// The default key for a board that takes signed bundles only; none for one in lab mode. Errors:
+/// those of load_secret_key(), naming the board.
+std::optional<hil::SecretKey> key_for(const hil::HelloReply& board);
 
 }  // namespace adze::host

@@ -19,7 +19,7 @@ using nlohmann::json;
 
 struct BoardOptions {
   std::string board, board_type = "rzv2h", backend = "drpai";
-  std::filesystem::path bundle, root, socket;
+  std::filesystem::path bundle, root, socket, trusted;
   std::int64_t samples = 1000, warmup_ms = 200;
   std::uint64_t seed = 0;
   std::vector<std::string> settings;
@@ -157,8 +157,17 @@ void simulate(const BoardOptions& options, Context& context) {
                                      backend.component->id,
                                      "--threads",
                                      std::to_string(context.thread_count()),
-                                     "--lab",
                                      "--simulated"};
+  if (options.trusted.empty()) {
+    arguments.emplace_back("--lab");
+  } else {
+    if (hil::load_trusted_keys(options.trusted).empty())
+      throw Error(ADZE_NOT_FOUND, "'" + options.trusted.string() +
+                                      "' has no *.pub file: the board could take no bundle; copy "
+                                      "the public key there that `adze bundle keygen` made");
+    arguments.insert(arguments.end(),
+                     {"--trusted", std::filesystem::absolute(options.trusted).string()});
+  }
   std::vector<std::string> settings = options.settings;
   // A typing error is said now, not when the first bundle is flashed.
   Arguments(*backend.component, parse_settings(*backend.component, settings));
@@ -216,6 +225,9 @@ void add_board(CLI::App& app, Context& context) {
       ->capture_default_str();
   simulating->add_option("--root", options->root, "Where it keeps bundles");
   simulating->add_option("--socket", options->socket, "Its socket, if not found by its id");
+  simulating->add_option("--trusted", options->trusted,
+                         "Folder of *.pub files: take only bundles that one of these keys signed "
+                         "(default: lab mode, unsigned ones too)");
   simulating->add_option("--set", options->settings, "Arguments of the backend: name=value");
   simulating->callback([options, &context] { simulate(*options, context); });
 }

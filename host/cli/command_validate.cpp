@@ -167,8 +167,11 @@ void validate_model(ValidateOptions options, Context& context) {
   auto session = hil::BoardSession::open(options.board);
   const std::string board_type = session.board().board_type;
   const std::vector<std::int64_t> first{0};
-  const hil::ModelBundle bundle = bundle_of(context, options.model, graph, options.backend,
-                                            board_type, /*batch=*/1, dataset->batch(first));
+  const hil::ModelBundle bundle = bundle_of(context, options.model, graph,
+                                            {.backend = options.backend,
+                                             .board_type = board_type,
+                                             .smoke_inputs = dataset->batch(first),
+                                             .key = key_for(session.board())});
   const OpenedRunner emulated = open_runner(context, options.backend + ":" + options.model.string(),
                                             {.board_type = board_type, .batch = options.batch});
   BackendRunner fp32(context.registry().find("cpu"), {}, exact, "cpu", context.call_options(),

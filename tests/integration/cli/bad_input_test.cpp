@@ -62,6 +62,35 @@ TEST_F(BadInput, damaged_bundle_is_named) {
   expect_refused({"bundle", "verify", file.string()}, 2, {"cut.adze", "is damaged"});
 }
 
+TEST_F(BadInput, bundles_and_keys_that_are_mixed_up_are_named) {
+  const std::string key = (folder_ / "a.key").string(), shared = (folder_ / "a.pub").string();
+  const Outcome made = adze({"bundle", "keygen", "-o", key});
+  ASSERT_EQ(made.exit_code, 0) << made.err;
+  std::ifstream file(key);
+  std::string secret;
+  std::getline(file, secret);
+  EXPECT_THAT(made.out + made.err, testing::Not(HasSubstr(secret)));
+  expect_refused({"bundle", "keygen", "-o", key}, 2, {key, "exists already"});
+  expect_refused({"bundle", "keygen", "-o", shared}, 2, {"public key"});
+  expect_refused({"bundle", "make", model()}, 2, {"-o is missing", "-o model.adze"});
+  expect_refused({"bundle", "make"}, 2, {"a model (missing)"});
+  expect_refused({"bundle", "make", model(), "-o", (folder_ / "m").string()}, 2, {"m.adze"});
+  expect_refused({"bundle", "make", model(), "-o", (folder_ / "m.adze").string(), "--key", shared},
+                 2, {"this is a public key"});
+  expect_refused(
+      {"bundle", "make", model(), "-o", (folder_ / "m.adze").string(), "--backend", "onnxruntime"},
+      2, {"backend 'adze.onnxruntime' makes no files for a board"});
+  EXPECT_FALSE(fs::exists(folder_ / "m.adze"));
+  const std::string bundle = write("a.adze", std::string(512, 'x')).string();
+  expect_refused({"bundle", "sign", bundle, "--key", "/nowhere/key"}, 2,
+                 {"/nowhere/key", "adze bundle keygen"});
+  expect_refused({"bundle", "sign", bundle, "--key", key}, 2, {"a.adze", "is damaged"});
+  expect_refused({"bundle", "sign", model(), "--key", key}, 2, {"*.adze"});
+  expect_refused({"bundle", "verify", bundle, "--trusted", "/nowhere"}, 2, {"nobody is trusted"});
+  expect_refused({"bundle", "verify", bundle, "--public-key", key}, 2, {"this is a secret key"});
+  expect_refused({"board", "sim", "b1", "--trusted", "/nowhere"}, 2, {"/nowhere", "*.pub"});
+}
+
 TEST_F(BadInput, unknown_option_is_usage) {
   const Outcome outcome = adze({"inspect", model(), "--frobnicate"});
   EXPECT_EQ(outcome.exit_code, 2);

@@ -95,6 +95,37 @@ TEST_F(Flash, refuses_unsigned_bundles_outside_of_lab_mode) {
   EXPECT_TRUE(session.slots().empty());
 }
 
+TEST_F(Flash, takes_what_a_trusted_key_signed_until_that_key_is_removed) {
+  AgentOptions options = agent_options(root());
+  options.lab = false;
+  options.trusted_keys = root() / "trusted";
+  const KeyPair ours = make_key_pair(), theirs = make_key_pair();
+  std::filesystem::create_directories(options.trusted_keys);
+  save_key_pair(ours, root() / "ours.key", options.trusted_keys / "ours.pub");
+  LocalBoard board(options);
+  BoardSession session(board.connect());
+  const auto plain = echo_bundle("ok");
+  const auto signed_by = [&](const KeyPair& pair) {
+    return sign_bundle(Bundle(*memory_source(plain)), pair.secret_key);
+  };
+  Failure failure = failure_of([&] { flash(session, signed_by(theirs)); });
+  EXPECT_EQ(failure.code, ADZE_PERMISSION_DENIED);
+  EXPECT_THAT(failure.text, HasSubstr("a key that is not trusted here"));
+  const FlashResult result = flash(session, signed_by(ours));
+  EXPECT_EQ(result.signed_by, "ours");
+  session.activate(result.bundle);
+  session.load();
+
+  std::filesystem::remove(options.trusted_keys / "ours.pub");
+  EXPECT_EQ(failure_of([&] { session.load(); }).code, ADZE_PERMISSION_DENIED);
+  EXPECT_EQ(failure_of([&] { session.activate(result.bundle); }).code, ADZE_PERMISSION_DENIED);
+  save_key_pair(theirs, root() / "theirs.key", options.trusted_keys / "theirs.pub");
+  const FlashResult again = flash(session, signed_by(theirs));
+  EXPECT_FALSE(again.skipped) << "what is there has no trusted signature";
+  EXPECT_EQ(again.signed_by, "theirs");
+  session.load();
+}
+
 TEST_F(Flash, resumes_where_it_was_interrupted) {
   const auto bundle = echo_bundle("ok", 2u << 20);
   LocalBoard board(agent_options(root()));

@@ -221,17 +221,115 @@ TEST(Bundle, signature_is_checked_against_trusted_keys) {
   EXPECT_EQ(bundle.signed_by({.allow_unsigned = true}), "");
 }
 
-TEST(Bundle, keys_come_from_files_that_only_the_owner_reads) {
-  const host::TemporaryDirectory directory;
+TEST(Bundle, signing_changes_nothing_but_the_signature) {
+  const KeyPair first = make_key_pair(), second = make_key_pair();
+  const auto plain = example();
+  const auto bytes = sign_bundle(Bundle(*memory_source(plain)), first.secret_key);
+  EXPECT_EQ(bytes, make_bundle(example_manifest(), example_files(), &first.secret_key));
+  const auto source = memory_source(bytes);
+  const auto again = sign_bundle(Bundle(*source), second.secret_key);
+  const auto source_again = memory_source(again);
+  const Bundle bundle(*source_again);
+  bundle.verify();
+  EXPECT_EQ(bundle.id(), Bundle(*source).id());
+  EXPECT_EQ(bundle.signed_by({.keys = {{"second", second.public_key}}}), "second");
+  EXPECT_THROW(bundle.signed_by({.keys = {{"first", first.public_key}}}), host::Error);
+}
+
+TEST(Bundle, damaged_contents_are_not_signed) {
+  auto bytes = example();
+  bytes[header_at(bytes, "artifacts/model.bin") + 512] ^= std::byte{1};
+  const auto source = memory_source(bytes);
+  EXPECT_THROW(sign_bundle(Bundle(*source), make_key_pair().secret_key), host::Error);
+}
+
+TEST(Bundle, a_changed_manifest_is_no_longer_signed) {
   const KeyPair pair = make_key_pair();
-  host::write_file(directory.path() / "a.pub", host::hex(pair.public_key) + "\n");
-  host::write_file(directory.path() / "a.key", host::hex(pair.secret_key));
-  EXPECT_EQ(load_trusted_keys(directory.path()).at("a"), pair.public_key);
-  EXPECT_THROW(load_secret_key(directory.path() / "a.key"), host::Error);
-  std::filesystem::permissions(directory.path() / "a.key", std::filesystem::perms(0600));
-  EXPECT_EQ(load_secret_key(directory.path() / "a.key"), pair.secret_key);
-  host::write_file(directory.path() / "b.pub", "zz");
-  EXPECT_THROW(load_trusted_keys(directory.path()), host::Error);
+  const auto ours = make_bundle(example_manifest(), example_files(), &pair.secret_key);
+  Manifest other = example_manifest();
+  other.model = "evil";
+  auto theirs = make_bundle(other, example_files(), &pair.secret_key);
+  const std::size_t from = header_at(ours, "manifest.sig"), to = header_at(theirs, "manifest.sig");
+  std::copy_n(ours.begin() + static_cast<long>(from), 1024, theirs.begin() + static_cast<long>(to));
+  const auto source = memory_source(theirs);
+  const Bundle forged(*source);
+  forged.verify();
+  try {
+    forged.signed_by({.keys = {{"lab", pair.public_key}}});
+    FAIL() << "accepted";
+  } catch (const host::Error& error) {
+    EXPECT_EQ(error.code, ADZE_PERMISSION_DENIED);
+    EXPECT_THAT(error.what(), testing::HasSubstr("changed after it was signed"));
+  }
+}
+
+class Keys : public testing::Test {
+ protected:
+  std::filesystem::path file(const char* name) const { return folder_.path() / "keys" / name; }
+  void expect_no_key(const std::filesystem::path& path, adze_status code, const char* text) {
+    try {
+      load_secret_key(path);
+      FAIL() << "accepted; expected: " << text;
+    } catch (const host::Error& error) {
+      EXPECT_EQ(error.code, code) << error.what();
+      EXPECT_THAT(error.what(), testing::HasSubstr(text));
+      EXPECT_THAT(error.what(), testing::Not(testing::HasSubstr(host::hex(pair_.secret_key))));
+    }
+  }
+  host::TemporaryDirectory folder_;
+  KeyPair pair_ = make_key_pair();
+};
+
+TEST_F(Keys, are_files_of_which_only_the_owner_reads_the_secret_one) {
+  save_key_pair(pair_, file("a.key"), file("a.pub"));
+  EXPECT_EQ(load_secret_key(file("a.key")), pair_.secret_key);
+  EXPECT_EQ(load_public_key(file("a.pub")), pair_.public_key);
+  EXPECT_EQ(load_trusted_keys(folder_.path() / "keys").at("a"), pair_.public_key);
+  using std::filesystem::perms;
+  EXPECT_EQ(status(file("a.key")).permissions(), perms(0600));
+  EXPECT_EQ(status(file("a.pub")).permissions(), perms(0644));
+  EXPECT_EQ(status(folder_.path() / "keys").permissions(), perms(0700));
+  std::filesystem::permissions(file("a.key"), perms(0640));
+  expect_no_key(file("a.key"), ADZE_PERMISSION_DENIED, "chmod 600");
+}
+
+TEST_F(Keys, are_never_overwritten_nor_half_written) {
+  save_key_pair(pair_, file("a.key"), file("a.pub"));
+  const KeyPair other = make_key_pair();
+  EXPECT_THROW(save_key_pair(other, file("a.key"), file("b.pub")), host::Error);
+  EXPECT_FALSE(exists(file("b.pub")));
+  EXPECT_THROW(save_key_pair(other, file("b.key"), file("a.pub")), host::Error);
+  EXPECT_FALSE(exists(file("b.key"))) << "a secret key without its public one is of no use";
+  EXPECT_EQ(load_secret_key(file("a.key")), pair_.secret_key);
+  EXPECT_EQ(load_public_key(file("a.pub")), pair_.public_key);
+}
+
+TEST_F(Keys, that_are_none_or_the_wrong_ones_are_refused) {
+  save_key_pair(pair_, file("a.key"), file("a.pub"));
+  expect_no_key(file("none"), ADZE_NOT_FOUND, "adze bundle keygen");
+  expect_no_key(folder_.path(), ADZE_DATA_LOSS, "not a regular file");
+  expect_no_key(file("a.pub"), ADZE_DATA_LOSS, "this is a public key");
+  EXPECT_THROW(load_public_key(file("a.key")), host::Error);
+  const std::string digits = host::hex(pair_.secret_key);
+  const auto try_text = [&](const std::string& text, const char* why) {
+    host::write_file(file("b.key"), text);
+    std::filesystem::permissions(file("b.key"), std::filesystem::perms(0600));
+    expect_no_key(file("b.key"), ADZE_DATA_LOSS, why);
+  };
+  for (const std::string& text : {std::string(), std::string("zz"), digits.substr(1), digits + "0",
+                                  digits + digits, std::string(5000, 'a')})
+    try_text(text, "is no key");
+  try_text(digits.substr(0, 64) + host::hex(make_key_pair().public_key), "two halves");
+  host::write_file(file("c.pub"), "zz");
+  EXPECT_THROW(load_trusted_keys(folder_.path() / "keys"), host::Error);
+}
+
+TEST_F(Keys, of_one_seed_are_the_same) {
+  std::array<std::byte, 32> seed{};
+  seed[0] = std::byte{1};
+  EXPECT_EQ(key_pair_of(seed).secret_key, key_pair_of(seed).secret_key);
+  EXPECT_EQ(public_key_of(key_pair_of(seed).secret_key), key_pair_of(seed).public_key);
+  EXPECT_NE(key_pair_of(seed).public_key, pair_.public_key);
 }
 
 TEST(Bundle, no_mutation_crashes_or_passes_as_another_bundle) {
