@@ -30,6 +30,7 @@ test=(
   libumockdev-dev umockdev                       # USB boards without USB
   libonnx-testdata                               # the ONNX project's own operator tests
   python3 python3-jsonschema                     # schemas of the machine output
+  g++-aarch64-linux-gnu qemu-user                # the plugin for boards
   dpkg-dev file                                  # Debian packages: what they depend on
   doxygen                                        # the reference of the SDK
   chromium                                       # the report in a browser

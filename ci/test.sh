@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds Adze and runs all tests: style, unit tests under AddressSanitizer and
-# UndefinedBehaviorSanitizer, a short fuzzing, then everything in the release build. Installs what it needs.
+# UndefinedBehaviorSanitizer, a short fuzzing, the plugin for boards on arm64, then everything in the release build. Installs what it needs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 ci/setup.sh test
@@ -20,6 +20,9 @@ ASAN_OPTIONS=detect_leaks=0 \
 echo "== fuzz targets of what plugins bring"
 # The others need libraries that take Clang minutes; all of them took their corpora above.
 ci/fuzz.sh --seconds 10 fuzz_elf fuzz_descriptor fuzz_edits
+
+echo "== the plugin for boards, on arm64"
+ci/arm64.sh
 
 echo "== release build and all tests"
 cmake --preset release -DADZE_BUILD_TESTS=ON >/dev/null
