@@ -57,6 +57,7 @@ constexpr Known kFacts[] = {
     {"arithmetic.weight_bits", Kind::number, 1, 32},
     {"arithmetic.activation_bits", Kind::number, 1, 32},
     {"arithmetic.zero_point", Kind::flag},
+    {"arithmetic.shared_scales", Kind::flag},
     {"arithmetic.accumulator", Kind::text},
     {"arithmetic.rounding", Kind::text},
     {"placement.drpai_ops", Kind::texts, 0, 0, kRequired},

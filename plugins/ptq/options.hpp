@@ -24,6 +24,7 @@ struct Options {
   double smooth = 0;
   std::vector<std::string> leave_float;
   bool float_heads = true;
+  bool shared_scales = false;  ///< Plan::same_scale holds
 };
 
 /// Errors: adze::Error INVALID_ARGUMENT for bits other than 7 and 8, FAILED_PRECONDITION for a

@@ -17,7 +17,8 @@ enum Parameter {
   kRounding,
   kSmooth,
   kLeaveFloat,
-  kHeads
+  kHeads,
+  kSharedScales
 };
 
 inline constexpr const char* kCalibrators[] = {"auto",    "minmax", "percentile",
@@ -27,7 +28,7 @@ inline constexpr const char* kZeroPoints[] = {"auto", "symmetric", "affine", nul
 inline constexpr const char* kSwitch[] = {"auto", "on", "off", nullptr};
 inline constexpr const char* kRoundings[] = {"auto", "nearest", "adaptive", nullptr};
 inline constexpr const char* kHeadChoices[] = {"float", "int8", nullptr};
-inline constexpr int kAuto = 0;
+inline constexpr int kAuto = 0;  ///< of bits
 
 inline constexpr adze_param kParams[] = {
     adze::text("calibrator",
@@ -69,6 +70,10 @@ inline constexpr adze_param kParams[] = {
     adze::text("heads",
                "What decodes the results of the last layers (Softmax, Sigmoid, Concat, ... with no "
                "layer behind it): float, with the layers' exact sums, or int8.",
-               "float", kHeadChoices)};
+               "float", kHeadChoices),
+    adze::text("shared_scales",
+               "One scale for all that an Add reads, and for all that a Concat reads and writes: "
+               "on, off, or what the board type says.",
+               "auto", kSwitch)};
 
 }  // namespace ptq

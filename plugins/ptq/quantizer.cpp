@@ -7,12 +7,12 @@
 #include "plugins/ptq/collect.hpp"
 #include "plugins/ptq/edited_model.hpp"
 #include "plugins/ptq/equalize.hpp"
-#include "plugins/ptq/leave_float.hpp"
 #include "plugins/ptq/options.hpp"
 #include "plugins/ptq/ranges.hpp"
 #include "plugins/ptq/rounding.hpp"
 #include "plugins/ptq/smooth.hpp"
 #include "plugins/ptq/weights.hpp"
+#include "plugins/quantization/leave_float.hpp"
 #include "plugins/quantization/plan.hpp"
 
 namespace ptq {
@@ -35,6 +35,19 @@ Plan plan_of(const EditedModel& model, const Options& options) {
   return plan;
 }
 
+/// One grid that holds the ranges of all.
+void join(const std::vector<std::uint32_t>& group, const Options& options, Grids& grids) {
+  double low = 0, high = 0;
+  for (const std::uint32_t value : group) {
+    if (!grids.contains(value)) continue;  // a constant without elements
+    const auto [lowest, highest] = ends_of(grids.at(value), options.bits);
+    low = std::min(low, lowest);
+    high = std::max(high, highest);
+  }
+  const Grid joined = activation_grid(low, high, options.zero_point, options.bits);
+  for (const std::uint32_t value : group) grids[value] = joined;
+}
+
 /// Of constants that are added or joined, by all of their elements; then of what shares a grid.
 void add_derived_grids(const EditedModel& model, const Plan& plan, const Options& options,
                        Grids& grids) {
@@ -45,6 +58,8 @@ void add_derived_grids(const EditedModel& model, const Plan& plan, const Options
       grids[value] = activation_grid(static_cast<double>(*low), static_cast<double>(*high),
                                      options.zero_point, options.bits);
   }
+  if (options.shared_scales)
+    for (const std::vector<std::uint32_t>& group : plan.same_scale) join(group, options, grids);
   for (const auto& [value, source] : plan.shared) grids[value] = grids.at(source);
 }
 

@@ -31,6 +31,10 @@ double squared_error(const std::vector<float>& some, const Levels& levels) {
 
 }  // namespace
 
+Levels levels_of(double log_scale, float low, float high) {
+  return {static_cast<float>(std::exp(log_scale)), low, high};
+}
+
 // Code for wider registers is picked when the library is loaded; results are the same.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define ADZE_QAT_WIDE __attribute__((target_clones("avx2", "default")))

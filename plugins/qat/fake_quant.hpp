@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 namespace qat {
@@ -11,6 +12,8 @@ struct Levels {
   float scale = 1;
   float low = 0, high = 0;  ///< whole numbers
 };
+
+Levels levels_of(double log_scale, float low, float high);
 
 /// y = clamp(round_half_even(x / scale), low, high) * scale, as a QuantizeLinear and
 /// DequantizeLinear pair computes it. x and y may be the same.
@@ -30,5 +33,19 @@ Range range_of(const float* x, std::size_t count);
 
 /// The share of the scale, above 0.3, with which the elements lose least to rounding and clipping.
 double best_share(const std::vector<float>& some, const Levels& whole);
+
+/// A weight as [outer, channels, inner], each channel on a grid of its own.
+struct Channels {
+  std::int64_t outer = 1, count = 1, inner = 1;
+};
+
+template <class Body>
+void for_each_run(const Channels& channels, Body&& body) {
+  for (std::int64_t o = 0; o < channels.outer; ++o)
+    for (std::int64_t c = 0; c < channels.count; ++c)
+      body(c, (o * channels.count + c) * channels.inner);
+}
+
+constexpr float kLargestWeight = 127;
 
 }  // namespace qat

@@ -11,12 +11,9 @@
 #include <ATen/ops/nll_loss.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/sum.h>
-#include <ATen/ops/zeros.h>
 
 #include <algorithm>
-#include <cmath>
 #include <map>
-#include <optional>
 #include <utility>
 
 #include "plugins/qat/fake_quant.hpp"
@@ -25,45 +22,6 @@
 
 namespace qat {
 namespace {
-
-constexpr double kLargestBias = 1 << 30;  // as plugins/quantization leaves room
-constexpr double kRangeMomentum = 0.02;
-constexpr std::size_t kSamplesOfValue = 1 << 16;
-
-/// What is known of an activation before it is quantized.
-struct Observed {
-  double low = 0, high = 0;
-  std::vector<float> some;  ///< elements from all over
-
-  void add(const at::Tensor& given) {
-    const at::Tensor x = dense(given);
-    const auto count = static_cast<std::size_t>(x.numel());
-    if (!count) return;
-    const float* elements = x.data_ptr<float>();
-    const Range range = range_of(elements, count);
-    low = std::min(low, static_cast<double>(range.low));
-    high = std::max(high, static_cast<double>(range.high));
-    // An odd stride does not keep hitting the same channel.
-    const std::size_t stride = count / (kSamplesOfValue / 8) | 1;
-    for (std::size_t i = 0; i < count && some.size() < kSamplesOfValue; i += stride)
-      some.push_back(elements[i]);
-  }
-};
-
-/// An activation that is rounded.
-struct ActivationGrid {
-  at::Tensor log_scale;   ///< f32[1]
-  std::size_t range = 0;  ///< its place in `ranges`
-  std::int32_t zero_point = 0;
-  float low = 0, high = 0;
-  Observed observed;
-};
-
-struct WeightGrid {
-  ptq::WeightPlan plan;
-  Channels channels;
-  at::Tensor log_scales;  ///< f32[channels.count]
-};
 
 at::Tensor tensor_of(const adze_tensor& shown) {
   const std::vector<std::int64_t> shape(shown.shape, shown.shape + shown.ndim);
@@ -93,15 +51,14 @@ struct Network::Impl {
   std::vector<at::Tensor> untrained;  ///< the constants as they came
   std::vector<Parameter> parameters;
   std::vector<at::Tensor> leaves, gradients;  ///< by parameter; undefined for ranges
-  std::vector<std::vector<float>> ranges;
-  std::map<std::uint32_t, ActivationGrid> activations;  ///< by value
-  std::map<std::uint32_t, std::uint32_t> shared;        ///< value -> the one whose grid it has
-  std::map<std::uint32_t, WeightGrid> weights;          ///< by value
-  std::vector<std::uint32_t> reads_left;                ///< by value; of one pass
-  std::uint32_t logits = ADZE_NONE;                     ///< what the first output is the Softmax of
+  Grids grids;
+  std::map<std::uint32_t, at::Tensor> log_scales;  ///< of a value with a grid of its own
+  std::vector<std::uint32_t> reads_left;           ///< by value; of one pass
+  std::uint32_t logits = ADZE_NONE;                ///< what the first output is the Softmax of
   bool rounds = false;
 
-  Impl(const adze_graph& shown, const NetworkOptions& wanted) : graph(shown), options(wanted) {
+  Impl(const adze_graph& shown, const NetworkOptions& wanted)
+      : graph(shown), options(wanted), grids(shown, wanted.plan, wanted.grids) {
     constants.resize(graph.value_count);
     for (std::uint32_t i = 0; i < graph.node_count; ++i)
       steps.push_back({graph.nodes[i], make_operator(graph, *graph.nodes[i])});
@@ -113,7 +70,7 @@ struct Network::Impl {
     untrained = constants;
     for (std::uint32_t i = 0; i < graph.target_count; ++i)
       add_constants(*graph.nodes[graph.targets[i]]);
-    if (options.plan) add_grids(*options.plan);
+    add_grids();
     find_logits();
   }
 
@@ -168,43 +125,25 @@ struct Network::Impl {
     if (!any) made.keep.clear();
   }
 
-  void add_grids(const ptq::Plan& plan) {
-    std::vector<std::uint32_t> own = plan.measured;
-    own.insert(own.end(), plan.constants.begin(), plan.constants.end());
-    for (const std::uint32_t value : own) {
-      ActivationGrid& grid = activations[value];
-      grid.log_scale = at::zeros({1});
-      if (!graph.values[value]->constant && options.learned)
-        add(Parameter::Kind::log_scale, value, grid.log_scale);
-      grid.range = ranges.size();
-      ranges.emplace_back(2);
+  at::Tensor add_log_scales(std::uint32_t value, std::vector<float>& logs, bool learned) {
+    const at::Tensor made =
+        at::from_blob(logs.data(), {static_cast<std::int64_t>(logs.size())}, at::kFloat);
+    if (learned) add(Parameter::Kind::log_scale, value, made);
+    return log_scales[value] = made;
+  }
+
+  void add_grids() {
+    for (const std::uint32_t value : grids.own()) {
+      ActivationGrid& grid = grids.activation(value);
+      add_log_scales(value, grid.log_scale, options.grids.learned && !grid.is_constant);
       Parameter& range = parameters.emplace_back();
       range.kind = Parameter::Kind::range;
       range.value = value;
-      range.elements = ranges.back();  // does not move when `ranges` grows
+      range.elements = grid.range;
       leaves.emplace_back();
     }
-    for (const auto& [value, source] : plan.shared) shared[value] = source_of(source);
-    for (const ptq::WeightPlan& one : plan.weights) add_weight_grid(one);
-  }
-
-  std::uint32_t source_of(std::uint32_t value) const {
-    const auto found = shared.find(value);
-    return found == shared.end() ? value : found->second;
-  }
-
-  void add_weight_grid(const ptq::WeightPlan& plan) {
-    const adze_tensor& tensor = *graph.values[plan.weight]->constant;
-    WeightGrid& grid = weights[plan.weight];
-    grid.plan = plan;
-    for (std::int32_t axis = 0; axis < tensor.ndim; ++axis) {
-      std::int64_t& size = axis < plan.axis    ? grid.channels.outer
-                           : axis == plan.axis ? grid.channels.count
-                                               : grid.channels.inner;
-      size *= tensor.shape[axis];
-    }
-    grid.log_scales = at::zeros({grid.channels.count});
-    if (options.learned) add(Parameter::Kind::log_scale, plan.weight, grid.log_scales);
+    for (auto& [value, grid] : grids.weights())
+      add_log_scales(value, grid.log_scales, options.grids.learned);
   }
 
   void find_logits() {
@@ -215,78 +154,36 @@ struct Network::Impl {
     if (std::string_view(node.op) == "Softmax" && !*node.domain) logits = node.inputs[0];
   }
 
-  /// The grid of a value, or NULL.
-  ActivationGrid* grid_of(std::uint32_t value) {
-    const auto found = activations.find(source_of(value));
-    return found == activations.end() ? nullptr : &found->second;
+  static std::span<const float> elements_of(const at::Tensor& tensor) {
+    return {tensor.data_ptr<float>(), static_cast<std::size_t>(tensor.numel())};
   }
-
-  /// Grids that follow the range of what passes.
-  void follow(ActivationGrid& grid, const at::Tensor& x) {
-    const at::Tensor elements = dense(x);
-    const Range now =
-        range_of(elements.data_ptr<float>(), static_cast<std::size_t>(elements.numel()));
-    std::vector<float>& range = ranges[grid.range];
-    range[0] += static_cast<float>(kRangeMomentum) * (std::min(now.low, 0.0F) - range[0]);
-    range[1] += static_cast<float>(kRangeMomentum) * (std::max(now.high, 0.0F) - range[1]);
-    set_from_range(grid);
-  }
-
-  void set_from_range(ActivationGrid& grid) {
-    const std::vector<float>& range = ranges[grid.range];
-    const ptq::Grid found =
-        ptq::activation_grid(static_cast<double>(range[0]), static_cast<double>(range[1]),
-                             options.zero_point, options.bits);
-    set_levels(grid, found.zero_point);
-    grid.log_scale.data_ptr<float>()[0] =
-        static_cast<float>(std::log(static_cast<double>(found.scale)));
-  }
-
-  void set_levels(ActivationGrid& grid, std::int32_t zero_point) const {
-    grid.zero_point = zero_point;
-    grid.low = static_cast<float>(-zero_point);
-    grid.high = static_cast<float>((1 << options.bits) - 1 - zero_point);
+  std::span<const float> bias_of(const WeightGrid& grid) const {
+    return grid.plan.bias == ADZE_NONE ? std::span<const float>()
+                                       : elements_of(constants[grid.plan.bias]);
   }
 
   at::Tensor weight(std::uint32_t value, WeightGrid& grid) {
     const at::Tensor w = constants[value];
-    if (!options.learned) set_from_weights(grid);
-    return round_channels(w, grid.log_scales, grid.channels);
-  }
-
-  void set_from_weights(WeightGrid& grid) const {
-    const at::Tensor& w = constants[grid.plan.weight];
-    std::vector<double> largest(static_cast<std::size_t>(grid.channels.count));
-    const float* elements = w.data_ptr<float>();
-    for_each_run(grid.channels, [&](std::int64_t c, std::int64_t first) {
-      double& most = largest[static_cast<std::size_t>(c)];
-      for (std::int64_t i = 0; i < grid.channels.inner; ++i)
-        most = std::max(most, std::abs(static_cast<double>(elements[first + i])));
-    });
-    const std::vector<float> scales = ptq::weight_scales(largest, {}, 1);
-    for (std::size_t c = 0; c < scales.size(); ++c)
-      grid.log_scales.data_ptr<float>()[c] =
-          static_cast<float>(std::log(static_cast<double>(scales[c])));
+    if (!options.grids.learned) Grids::set_from_weights(grid, elements_of(w));
+    return round_channels(w, log_scales.at(value), grid.channels);
   }
 
   enum class Use { learn, judge, observe, imitate };
 
   at::Tensor rounded(std::uint32_t value, const at::Tensor& x, Use use) {
-    ActivationGrid* grid = grid_of(value);
+    const ActivationGrid* grid = grids.of(value);
     if (!grid || use == Use::imitate) return x;
     const std::uint32_t producer = graph.values[value]->producer;
-    const bool has_it =
-        producer != ADZE_NONE && source_of(value) != value && only_moves(*graph.nodes[producer]);
+    const bool has_it = producer != ADZE_NONE && !grids.is_rounded_itself(value) &&
+                        only_moves(*graph.nodes[producer]);
     if (has_it) return x;
     if (use == Use::observe) {
-      if (source_of(value) == value) grid->observed.add(x);
+      if (!graph.values[value]->constant) grids.observe(value, elements_of(dense(x)));
       return x;
     }
     if (!rounds) return x;
-    if (use == Use::learn && !options.learned && source_of(value) == value &&
-        !graph.values[value]->constant)
-      follow(*grid, x);
-    return round_tensor(x, grid->log_scale, grid->low, grid->high);
+    if (use == Use::learn && !options.grids.learned) grids.follow(value, elements_of(dense(x)));
+    return round_tensor(x, log_scales.at(grids.source_of(value)), grid->low, grid->high);
   }
 
   /// All values that are read after the pass: the outputs, and the logits.
@@ -295,9 +192,9 @@ struct Network::Impl {
     const std::vector<at::Tensor>& from = use == Use::imitate ? untrained : constants;
     for (std::uint32_t value = 0; value < graph.value_count; ++value) {
       if (!from[value].defined()) continue;
-      const auto grid = weights.find(value);
+      const auto grid = grids.weights().find(value);
       const bool on_grid =
-          rounds && grid != weights.end() && use != Use::imitate && use != Use::observe;
+          rounds && grid != grids.weights().end() && use != Use::imitate && use != Use::observe;
       values[value] = on_grid ? weight(value, grid->second) : rounded(value, from[value], use);
     }
     for (std::uint32_t i = 0; i < graph.input_count; ++i)
@@ -429,42 +326,10 @@ struct Network::Impl {
   }
 
   void start() {
-    for (auto& [value, grid] : activations) {
-      if (const adze_tensor* constant = graph.values[value]->constant)
-        grid.observed.add(tensor_of(*constant));
-      std::vector<float>& range = ranges[grid.range];
-      range[0] = static_cast<float>(grid.observed.low);
-      range[1] = static_cast<float>(grid.observed.high);
-      set_from_range(grid);
-      if (!options.learned || grid.observed.some.empty()) continue;
-      float& log_scale = grid.log_scale.data_ptr<float>()[0];
-      const Levels whole = levels_of(static_cast<double>(log_scale), grid.low, grid.high);
-      log_scale += static_cast<float>(std::log(best_share(grid.observed.some, whole)));
-      grid.observed = {};
-    }
-    for (auto& [value, grid] : weights) set_from_weights(grid);
+    grids.start();
+    for (auto& [value, grid] : grids.weights())
+      Grids::set_from_weights(grid, elements_of(constants[value]));
     rounds = true;
-  }
-
-  float scale_of(const ActivationGrid& grid) const {
-    return levels_of(static_cast<double>(grid.log_scale.data_ptr<float>()[0]), 0, 0).scale;
-  }
-
-  std::vector<float> scales_of(const WeightGrid& grid) const {
-    std::vector<float> scales;
-    const float* logs = grid.log_scales.data_ptr<float>();
-    const auto input = activations.find(source_of(grid.plan.input));
-    const double input_scale =
-        input == activations.end() ? 1 : static_cast<double>(scale_of(input->second));
-    const at::Tensor bias = grid.plan.bias == ADZE_NONE ? at::Tensor() : constants[grid.plan.bias];
-    for (std::int64_t c = 0; c < grid.channels.count; ++c) {
-      double scale = static_cast<double>(levels_of(static_cast<double>(logs[c]), 0, 0).scale);
-      if (bias.defined() && c < bias.numel())
-        scale = std::max(scale, std::abs(static_cast<double>(bias.data_ptr<float>()[c])) /
-                                    (input_scale * kLargestBias));
-      scales.push_back(static_cast<float>(scale));
-    }
-    return scales;
   }
 };
 
@@ -512,38 +377,23 @@ void Network::observe(const adze_batch& batch) {
 void Network::start_quantizing() { impl_->start(); }
 
 void Network::continue_quantizing() {
-  for (auto& [value, grid] : impl_->activations) {
-    const std::vector<float>& range = impl_->ranges[grid.range];
-    const float learned = grid.log_scale.data_ptr<float>()[0];
-    impl_->set_from_range(grid);  // the zero point
-    if (impl_->options.learned && range[0] <= range[1] && !impl_->graph.values[value]->constant)
-      grid.log_scale.data_ptr<float>()[0] = learned;
-  }
+  impl_->grids.resume();
   impl_->rounds = true;
 }
 
 bool Network::quantizes() const { return impl_->rounds; }
 
 std::vector<Quantized> Network::quantized() const {
-  std::vector<Quantized> all;
-  if (!impl_->rounds) return all;
-  const auto add = [&](std::uint32_t value, const ActivationGrid& grid) {
-    all.push_back({.value = value,
-                   .axis = -1,
-                   .code = ADZE_UINT,
-                   .bits = impl_->options.bits,
-                   .scales = {impl_->scale_of(grid)},
-                   .zero_point = grid.zero_point});
-  };
-  for (const auto& [value, grid] : impl_->activations) add(value, grid);
-  for (const auto& [value, source] : impl_->shared) add(value, impl_->activations.at(source));
-  for (auto& [value, grid] : impl_->weights) {
-    if (!impl_->options.learned) impl_->set_from_weights(grid);
+  if (!impl_->rounds) return {};
+  std::vector<Quantized> all = impl_->grids.quantized_activations();
+  for (auto& [value, grid] : impl_->grids.weights()) {
+    if (!impl_->options.grids.learned)
+      Grids::set_from_weights(grid, Impl::elements_of(impl_->constants[value]));
     all.push_back({.value = value,
                    .axis = grid.plan.axis,
                    .code = ADZE_INT,
                    .bits = 8,
-                   .scales = impl_->scales_of(grid),
+                   .scales = impl_->grids.scales_of(grid, impl_->bias_of(grid)),
                    .zero_point = 0});
   }
   return all;
@@ -551,11 +401,12 @@ std::vector<Quantized> Network::quantized() const {
 
 std::vector<float> Network::contents(const Parameter& parameter) const {
   std::vector<float> made(parameter.elements.begin(), parameter.elements.end());
-  const auto found = impl_->weights.find(parameter.value);
-  if (!impl_->rounds || found == impl_->weights.end()) return made;
+  const auto found = impl_->grids.weights().find(parameter.value);
+  if (!impl_->rounds || found == impl_->grids.weights().end()) return made;
   WeightGrid& grid = found->second;
-  if (!impl_->options.learned) impl_->set_from_weights(grid);
-  const std::vector<float> scales = impl_->scales_of(grid);
+  if (!impl_->options.grids.learned)
+    Grids::set_from_weights(grid, Impl::elements_of(impl_->constants[parameter.value]));
+  const std::vector<float> scales = impl_->grids.scales_of(grid, impl_->bias_of(grid));
   for_each_run(grid.channels, [&](std::int64_t c, std::int64_t first) {
     round_to_grid(made.data() + first, made.data() + first,
                   static_cast<std::size_t>(grid.channels.inner),

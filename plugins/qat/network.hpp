@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "plugins/quantization/grid.hpp"
+#include "plugins/qat/grids.hpp"
 #include "plugins/quantization/plan.hpp"
 
 namespace qat {
@@ -41,21 +41,9 @@ struct Sums {
   std::uint64_t right = 0, samples = 0;  ///< right: the largest output is the label's
 };
 
-/// How one value is quantized in the end.
-struct Quantized {
-  std::uint32_t value = 0;
-  std::int32_t axis = -1;
-  std::uint8_t code = ADZE_UINT;
-  int bits = 8;
-  std::vector<float> scales;
-  std::int32_t zero_point = 0;
-};
-
 struct NetworkOptions {
   const ptq::Plan* plan = nullptr;  ///< NULL: nothing is ever quantized
-  bool learned = true;              ///< scales are learned; else they follow the ranges
-  ptq::ZeroPoint zero_point = ptq::ZeroPoint::symmetric;
-  int bits = 8;  ///< of activations
+  GridOptions grids = {};
 };
 
 class Network {

@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "plugins/qat/parameters.hpp"
+#include "plugins/quantization/arithmetic.hpp"
 
 namespace qat {
 namespace {
@@ -16,32 +17,11 @@ void require(bool holds, const char* what) {
   if (!holds) throw adze::Error(ADZE_INVALID_ARGUMENT, what);
 }
 
-ptq::ZeroPoint zero_point_of(const adze_call& call) {
-  if (word(call, kZeroPoint) == "affine") return ptq::ZeroPoint::affine;
-  const adze_property* fact = adze::fact(call.target, "arithmetic.zero_point");
-  const bool board_has = fact && fact->i64 && fact->i64[0];
-  return board_has && word(call, kZeroPoint) == "auto" ? ptq::ZeroPoint::affine
-                                                       : ptq::ZeroPoint::symmetric;
-}
-
-int bits_of(const adze_call& call) {
-  std::int64_t bits = integer(call, kBits);
-  if (bits == kAutoBits) {
-    const adze_property* fact = adze::fact(call.target, "arithmetic.activation_bits");
-    bits = fact && fact->i64 ? fact->i64[0] : 8;
-  }
-  if (bits != 7 && bits != 8)
-    throw adze::Error(ADZE_INVALID_ARGUMENT,
-                      "bits is " + std::to_string(bits) + ", but must be 7 or 8");
-  return static_cast<int>(bits);
-}
-
 }  // namespace
 
 Options read_options(const adze_call& call) {
   Options options;
   options.quantizes = word(call, kMode) == "qat";
-  options.learned = word(call, kMethod) == "lsq";
   options.epochs = integer(call, kEpochs);
   options.steps = integer(call, kSteps);
   options.seconds = number(call, kSeconds);
@@ -54,18 +34,19 @@ Options read_options(const adze_call& call) {
   options.patience = integer(call, kPatience);
   options.checkpoint = word(call, kCheckpoint);
   options.checkpoint_seconds = number(call, kCheckpointSeconds);
-  options.zero_point = zero_point_of(call);
-  options.bits = bits_of(call);
+  options.grids = {.learned = word(call, kMethod) == "lsq",
+                   .zero_point = ptq::zero_point_of(call, word(call, kZeroPoint)),
+                   .bits = ptq::activation_bits(call, integer(call, kBits)),
+                   .shared_scales = ptq::shares_scales(call, word(call, kSharedScales))};
+  const adze_property& list = *call.arguments[kLeaveFloat];
+  options.leave_float.assign(list.text, list.text + list.count);
+  options.float_heads = word(call, kHeads) == "float";
   require(options.epochs >= 1, "'epochs' must be at least 1");
   require(options.steps >= 0, "'steps' must not be negative");
   require(options.seconds >= 0, "'seconds' must not be negative");
   require(options.patience >= 0, "'patience' must not be negative");
   require(options.checkpoint_seconds >= 0, "'checkpoint_seconds' must not be negative");
-  const adze_property* format = adze::fact(call.target, "number_format");
-  if (options.quantizes && format && format->text && std::string_view(format->text[0]) != "int8")
-    throw adze::Error(ADZE_FAILED_PRECONDITION,
-                      "board type '" + std::string(call.target->board_type) + "' computes in " +
-                          format->text[0] + ", not in int8: set mode = \"finetune\"");
+  if (options.quantizes) ptq::require_int8(call, "set mode = \"finetune\"");
   return options;
 }
 

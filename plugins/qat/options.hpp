@@ -4,21 +4,22 @@
 #include <adze/adze.hpp>
 #include <cstdint>
 #include <string>
+#include <vector>
 
+#include "plugins/qat/grids.hpp"
 #include "plugins/qat/optimizer.hpp"
-#include "plugins/quantization/grid.hpp"
 
 namespace qat {
 
 struct Options {
   bool quantizes = true;  ///< else floats are trained and stay floats
-  bool learned = true;    ///< LSQ; else scales follow the ranges
   std::int64_t epochs = 0, steps = 0, batch = 0, patience = 0;
   double seconds = 0, learning_rate = 0, float_share = 0, distillation = 0, temperature = 1;
   double checkpoint_seconds = 0;
   Rule rule = Rule::adam;
-  ptq::ZeroPoint zero_point = ptq::ZeroPoint::symmetric;
-  int bits = 8;
+  GridOptions grids;
+  std::vector<std::string> leave_float;
+  bool float_heads = true;
   std::string checkpoint;  ///< a file; empty: none
 };
 

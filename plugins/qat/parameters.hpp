@@ -21,14 +21,18 @@ enum {
   kCheckpoint,
   kCheckpointSeconds,
   kZeroPoint,
-  kBits
+  kBits,
+  kLeaveFloat,
+  kHeads,
+  kSharedScales
 };
 
 inline constexpr const char* kModes[] = {"qat", "finetune", nullptr};
 inline constexpr const char* kMethods[] = {"lsq", "minmax", nullptr};
 inline constexpr const char* kOptimizers[] = {"adam", "sgd", nullptr};
 inline constexpr const char* kZeroPoints[] = {"auto", "symmetric", "affine", nullptr};
-inline constexpr int kAutoBits = 0;
+inline constexpr const char* kHeadChoices[] = {"float", "int8", nullptr};
+inline constexpr const char* kSwitch[] = {"auto", "on", "off", nullptr};
 
 inline constexpr adze_param kParams[] = {
     adze::text("mode",
@@ -70,7 +74,17 @@ inline constexpr adze_param kParams[] = {
                "Of activations: symmetric (0, or the middle when values are negative), affine, or "
                "what the board type says.",
                "auto", kZeroPoints),
-    adze::i64("bits", "Of activations: 7 or 8; 0: what the board type says, or 8.", kAutoBits, 0,
-              8)};
+    adze::i64("bits", "Of activations: 7 or 8; 0: what the board type says, or 8.", 0, 0, 8),
+    adze::text("leave_float",
+               "Names (or globs) of nodes, and operator types, that are not quantized.", "",
+               nullptr, ADZE_PARAM_LIST),
+    adze::text("heads",
+               "What decodes the results of the last layers (Softmax, Sigmoid, Concat, ... with no "
+               "layer behind it): float, with the layers' exact sums, or int8.",
+               "float", kHeadChoices),
+    adze::text("shared_scales",
+               "One scale for all that an Add reads, and for all that a Concat reads and writes: "
+               "on, off, or what the board type says.",
+               "auto", kSwitch)};
 
 }  // namespace qat

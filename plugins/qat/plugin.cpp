@@ -28,6 +28,11 @@ std::filesystem::path engine_file() {
 /// Never unloaded: LibTorch keeps threads.
 Quantize load_engine() {
   const std::string file = engine_file();
+  if (!std::filesystem::exists(file))
+    throw adze::Error(ADZE_UNAVAILABLE,
+                      "the library that trains is not there: '" + file +
+                          "'; install the Debian package adze-qat again, or build Adze where CMake "
+                          "finds LibTorch (libtorch-dev)");
   // RTLD_LOCAL: nothing of LibTorch may stand in for what other plugins bring.
   void* engine = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!engine)

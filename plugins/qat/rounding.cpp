@@ -124,10 +124,6 @@ class RoundChannels : public torch::autograd::Function<RoundChannels> {
 
 }  // namespace
 
-Levels levels_of(double log_scale, float low, float high) {
-  return {static_cast<float>(std::exp(log_scale)), low, high};
-}
-
 at::Tensor dense(const at::Tensor& x) {
   return x.is_non_overlapping_and_dense() ? x : x.contiguous();
 }

@@ -10,27 +10,11 @@
 
 namespace qat {
 
-constexpr float kLargestWeight = 127;
-
-Levels levels_of(double log_scale, float low, float high);
-
 /// Without gaps in memory, in whatever order.
 at::Tensor dense(const at::Tensor& x);
 
 /// A whole tensor on one grid; log_scale: f32[1].
 at::Tensor round_tensor(const at::Tensor& x, const at::Tensor& log_scale, float low, float high);
-
-/// A weight as [outer, channels, inner], each channel on a grid of its own.
-struct Channels {
-  std::int64_t outer = 1, count = 1, inner = 1;
-};
-
-template <class Body>
-void for_each_run(const Channels& channels, Body&& body) {
-  for (std::int64_t o = 0; o < channels.outer; ++o)
-    for (std::int64_t c = 0; c < channels.count; ++c)
-      body(c, (o * channels.count + c) * channels.inner);
-}
 
 /// A weight, contiguous, from -kLargestWeight to kLargestWeight; log_scales: f32[channels.count].
 at::Tensor round_channels(const at::Tensor& w, const at::Tensor& log_scales,

@@ -15,6 +15,7 @@
 #include "plugins/qat/network.hpp"
 #include "plugins/qat/optimizer.hpp"
 #include "plugins/qat/options.hpp"
+#include "plugins/quantization/leave_float.hpp"
 
 namespace qat {
 namespace {
@@ -56,19 +57,28 @@ std::uint64_t fingerprint(const adze_call& call, const Options& options,
   }
   for (std::uint32_t i = 0; i < graph.target_count; ++i) print.number(graph.targets[i]);
   for (const std::int64_t one :
-       {options.epochs, options.steps, options.batch, options.patience, std::int64_t{options.bits},
-        std::int64_t{options.quantizes}, std::int64_t{options.learned}})
+       {options.epochs, options.steps, options.batch, options.patience,
+        std::int64_t{options.grids.bits}, std::int64_t{options.quantizes},
+        std::int64_t{options.grids.learned}, std::int64_t{options.grids.shared_scales},
+        std::int64_t{options.float_heads}})
     print.number(one);
   for (const double one : {options.seconds, options.learning_rate, options.float_share,
                            options.distillation, options.temperature})
     print.number(one);
   print.number(options.rule);
-  print.number(options.zero_point);
+  print.number(options.grids.zero_point);
+  for (const std::string& name : options.leave_float) print.add(name);
   print.number(call.seed);
   print.number(dataset.train_count);
   print.number(dataset.held_out_count);
   print.number(dataset.labeled);
   return print.get();
+}
+
+ptq::Plan plan_of(const adze_graph& graph, const Options& options) {
+  if (!options.quantizes) return {};
+  return ptq::make_plan(graph, ptq::named_nodes(graph, options.leave_float),
+                        options.float_heads ? ptq::decoding_nodes(graph) : std::vector<bool>());
 }
 
 class Trainer {
@@ -77,11 +87,9 @@ class Trainer {
       : call_(call),
         options_(read_options(*call)),
         dataset_(adze::need<adze_dataset>(call, ADZE_DATASET)),
-        plan_(options_.quantizes ? ptq::make_plan(*call->graph) : ptq::Plan()),
-        network_(*call->graph, {.plan = options_.quantizes ? &plan_ : nullptr,
-                                .learned = options_.learned,
-                                .zero_point = options_.zero_point,
-                                .bits = options_.bits}),
+        plan_(plan_of(*call->graph, options_)),
+        network_(*call->graph,
+                 {.plan = options_.quantizes ? &plan_ : nullptr, .grids = options_.grids}),
         moments_(network_.parameters().size()) {}
 
   void run() {

@@ -41,6 +41,12 @@ Grid activation_grid(double low, double high, ZeroPoint zero_point, int bits) {
   return grid;
 }
 
+std::pair<double, double> ends_of(const Grid& grid, int bits) {
+  const int levels = (1 << bits) - 1;
+  const auto scale = static_cast<double>(grid.scale);
+  return {-grid.zero_point * scale, (levels - grid.zero_point) * scale};
+}
+
 std::vector<float> weight_scales(std::span<const double> magnitudes, std::span<const float> biases,
                                  double input_scale) {
   // A channel without weights has no scale of its own; its bias gets the finest of the others.

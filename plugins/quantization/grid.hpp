@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace ptq {
@@ -21,6 +22,9 @@ struct Grid {
 /// The finest unsigned grid that holds low..high and 0, which padding needs. A range without an
 /// extent gets scale 1.
 Grid activation_grid(double low, double high, ZeroPoint zero_point, int bits);
+
+/// The smallest and the largest number on a grid.
+std::pair<double, double> ends_of(const Grid& grid, int bits);
 
 /// One scale a channel, so that the largest of `magnitudes` (largest |w| of each channel) is 127;
 /// -128 stays unused, which keeps the grid symmetric. `biases` (empty: none) and `input_scale` are

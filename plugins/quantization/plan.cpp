@@ -16,9 +16,9 @@ constexpr std::array<std::string_view, 12> kMoving = {
     "Unsqueeze", "Identity",      "DepthToSpace", "Slice",   "Split",     "SpaceToDepth"};
 constexpr std::array<std::string_view, 4> kFusing = {"Conv", "Gemm", "MatMul", "Add"};
 
-template <class List>
-bool one_of(const List& list, std::string_view op) {
-  return std::find(list.begin(), list.end(), op) != list.end();
+template <class List, class One>
+bool one_of(const List& list, const One& one) {
+  return std::find(list.begin(), list.end(), one) != list.end();
 }
 
 class Planner {
@@ -50,6 +50,7 @@ class Planner {
       if (wanted_[value] && graph_.values[value]->constant) plan_.constants.push_back(value);
     for (std::uint32_t node = 0; node < graph_.node_count; ++node)
       if (computes(node)) add_weight(node);
+    add_same_scale();
     return std::move(plan_);
   }
 
@@ -178,6 +179,39 @@ class Planner {
       }
     plan.axis = by_output ? 0 : graph_.values[weight]->constant->ndim - 1;
     plan_.weights.push_back(plan);
+  }
+
+  /// The value that brings the grid which `value` has; ADZE_NONE: it has none.
+  std::uint32_t source_of(std::uint32_t value) const {
+    for (auto shared = plan_.shared.rbegin(); shared != plan_.shared.rend(); ++shared)
+      if (shared->first == value) value = shared->second;
+    return wanted_[value] || planned_[value] ? value : ADZE_NONE;
+  }
+
+  void add_same_scale() {
+    for (std::uint32_t node = 0; node < graph_.node_count; ++node) {
+      const std::string_view op = node_at(node).op;
+      if (!computes(node) || (op != "Add" && op != "Concat")) continue;
+      std::vector<std::uint32_t> values;
+      for (std::uint32_t i = 0; i < node_at(node).input_count; ++i)
+        if (is_float(input(node, i))) values.push_back(source_of(input(node, i)));
+      if (op == "Concat") values.push_back(source_of(node_at(node).outputs[0]));
+      std::erase(values, ADZE_NONE);
+      join_same_scale(std::move(values));
+    }
+  }
+
+  /// With the lists that any of `values` is in already.
+  void join_same_scale(std::vector<std::uint32_t> values) {
+    std::erase_if(plan_.same_scale, [&](const std::vector<std::uint32_t>& list) {
+      const bool meets = std::any_of(list.begin(), list.end(),
+                                     [&](std::uint32_t value) { return one_of(values, value); });
+      if (meets) values.insert(values.end(), list.begin(), list.end());
+      return meets;
+    });
+    std::sort(values.begin(), values.end());
+    values.erase(std::unique(values.begin(), values.end()), values.end());
+    if (values.size() > 1) plan_.same_scale.push_back(std::move(values));
   }
 
   const adze_graph& graph_;

@@ -22,6 +22,9 @@ struct Plan {
   /// topological order.
   std::vector<std::pair<std::uint32_t, std::uint32_t>> shared;
   std::vector<WeightPlan> weights;
+  /// For boards that ask for it: what an Add reads, and what a Concat reads and writes, as far as
+  /// it has a grid. Each list has two of `measured` and `constants` or more, none is in two.
+  std::vector<std::vector<std::uint32_t>> same_scale;
 };
 
 /// Looks at the target nodes of the graph but for those in `left_float` and `decoding` (by node;

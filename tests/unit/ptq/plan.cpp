@@ -22,6 +22,7 @@ struct Named {
   std::vector<std::string> measured, constants;
   std::vector<std::pair<std::string, std::string>> shared;
   std::vector<std::pair<std::string, int>> weights;
+  std::vector<std::vector<std::string>> same_scale;
 };
 
 Named plan_of(const Graph& graph, std::vector<std::uint32_t> targets = {}) {
@@ -39,6 +40,10 @@ Named plan_of(const Graph& graph, std::vector<std::uint32_t> targets = {}) {
     named.shared.emplace_back(name(value), name(source));
   for (const auto& weight : plan.weights)
     named.weights.emplace_back(name(weight.weight), weight.axis);
+  for (const auto& group : plan.same_scale) {
+    named.same_scale.emplace_back();
+    for (const auto value : group) named.same_scale.back().push_back(name(value));
+  }
   return named;
 }
 
@@ -141,6 +146,22 @@ TEST(Plan, takes_the_axis_of_the_output_channels) {
   builder.node("MatMul", {"g2", "m.w"}, "y");
   EXPECT_THAT(plan_of(builder.finish("x", {"y"})).weights,
               ElementsAre(Pair("a.w", 0), Pair("b.w", 1), Pair("m.w", 1)));
+}
+
+TEST(Plan, lists_what_would_share_a_scale_around_sums_and_concatenations) {
+  Builder builder;
+  builder.conv("x", "c1");
+  builder.conv("x", "c2");
+  builder.node("MaxPool", {"c2"}, "m");
+  builder.node("Add", {"c1", "m"}, "a");
+  builder.node("Concat", {"c1", "a"}, "b", {{"axis", std::int64_t{1}}});
+  builder.conv("b", "c3");
+  builder.conv("c3", "c4");
+  builder.conv("c3", "c5");
+  builder.node("Add", {"c4", "c5"}, "y");
+  const Named plan = plan_of(builder.finish("x", {"y"}));
+  EXPECT_THAT(plan.same_scale, UnorderedElementsAre(UnorderedElementsAre("c1", "c2", "a", "b"),
+                                                    UnorderedElementsAre("c4", "c5")));
 }
 
 TEST(Plan, leaves_nodes_float_that_are_no_targets) {

@@ -235,6 +235,19 @@ TEST(Quantizer, seven_bits_and_affine_zero_points_when_asked) {
   EXPECT_NE(affine.value("c2").quant->zero_point[0], 128);
 }
 
+TEST(Quantizer, one_scale_for_what_is_added_when_asked) {
+  const auto same = [](const Quantized& made) {
+    return made.value("c2").quant == made.value("x").quant;
+  };
+  const Quantized alone = quantize(network(), images(), plain());
+  EXPECT_FALSE(same(alone)) << "a board type that says nothing";
+  const Quantized shared = quantize(network(), images(), plain({{"shared_scales", "on"}}));
+  EXPECT_TRUE(same(shared));
+  for (const char* name : {"c2", "x"})
+    EXPECT_GE(shared.value(name).quant->scale[0], alone.value(name).quant->scale[0] * 0.999f);
+  EXPECT_EQ(shared.value("r1").quant, alone.value("r1").quant);
+}
+
 TEST(Quantizer, leaves_nodes_and_operators_float_that_are_named) {
   const Quantized node =
       quantize(network(), images(), plain({{"leave_float", std::vector<std::string>{"c1_node"}}}));

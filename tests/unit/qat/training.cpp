@@ -274,6 +274,28 @@ TEST_F(Training, without_labels_imitates_the_float_model) {
   EXPECT_GT(10 * std::log10(signal / noise), 20);
 }
 
+TEST_F(Training, leaves_float_what_is_named_and_shares_scales_when_asked) {
+  for (const char* method : {"lsq", "minmax"}) {
+    const Graph trained = train({{"method", std::string(method)},
+                                 {"shared_scales", std::string("on")},
+                                 {"leave_float", std::vector<std::string>{"Gemm"}}})
+                              .commit();
+    EXPECT_FALSE(trained.value(trained.find_value("w3")).quant) << method;
+    EXPECT_TRUE(trained.value(trained.find_value("w0")).quant) << method;
+    const Value &sum = trained.value(trained.find_value("Conv5.result")),
+                &other = trained.value(trained.find_value("HardSwish3.result"));
+    ASSERT_TRUE(sum.quant && other.quant) << method;
+    EXPECT_EQ(sum.quant, other.quant) << method;
+    EXPECT_GT(accuracy(trained, drpai_backend()), accuracy(graph, cpu_backend()) + 0.3) << method;
+  }
+  try {
+    train({{"leave_float", std::vector<std::string>{"Conw5"}}});
+    ADD_FAILURE() << "there is no such node";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("the nearest is 'Conv5'"));
+  }
+}
+
 TEST_F(Training, can_be_stopped) {
   EXPECT_THROW(train({}, true, [](double fraction, const std::string&) { return fraction > 0.1; }),
                Error);
@@ -315,7 +337,7 @@ TEST_F(Training, the_emulated_integers_are_what_was_trained) {
   const adze_graph& shown = *call.get()->graph;
   for (const bool learned : {true, false}) {
     const ptq::Plan plan = ptq::make_plan(shown);
-    qat::Network trained(shown, {.plan = &plan, .learned = learned});
+    qat::Network trained(shown, {.plan = &plan, .grids = {.learned = learned}});
     const Stripes samples(true);
     DatasetService service(samples, from_to(0, 64), from_to(300, 400), inputs_);
     const adze_batch& seen = *service.batch(0, ADZE_SPLIT_TRAIN, 64, 0, 0);
@@ -346,6 +368,32 @@ TEST_F(Training, the_emulated_integers_are_what_was_trained) {
     for (std::size_t i = 0; i < outputs.size(); ++i)
       EXPECT_NEAR(emulated[i], outputs[i], 0.03F * largest) << i << (learned ? " lsq" : " minmax");
   }
+}
+
+TEST_F(Training, says_what_to_install_where_its_engine_is_missing_or_broken) {
+  const TemporaryDirectory folder;
+  const std::filesystem::path plugins = folder.path() / "lib/adze/plugins",
+                              engine = folder.path() / "lib/adze/qat/adze_qat_engine.so";
+  std::filesystem::create_directories(plugins);
+  std::filesystem::create_directories(engine.parent_path());
+  std::filesystem::copy(built_component("adze_qat.so").plugin->path, plugins / "adze_qat.so");
+  const LoadedPlugin alone = load_unchecked(plugins / "adze_qat.so");
+  const auto message = [&] {
+    const Stripes samples(true);
+    DatasetService service(samples, from_to(0, 300), from_to(300, 400), inputs_);
+    try {
+      run_edit_component({alone.plugin->components[0], &alone}, {}, graph, all_nodes(graph), {},
+                         {&service});
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string("no error");
+  };
+  EXPECT_THAT(message(), testing::AllOf(HasSubstr(engine.string()), HasSubstr("adze-qat"),
+                                        HasSubstr("libtorch-dev")));
+  write_file(engine, "no library");
+  EXPECT_THAT(message(), testing::AllOf(HasSubstr("cannot load LibTorch"),
+                                        HasSubstr("libtorch1.13"), HasSubstr("adze.quantize.ptq")));
 }
 
 TEST_F(Training, leaves_the_threads_of_its_caller_alone) {

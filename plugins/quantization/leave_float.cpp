@@ -1,4 +1,4 @@
-#include "plugins/ptq/leave_float.hpp"
+#include "plugins/quantization/leave_float.hpp"
 
 #include <fnmatch.h>
 

@@ -1,11 +1,10 @@
 // Which nodes are not quantized: those the user names, and what decodes the results.
 #pragma once
 
+#include <adze/adze.hpp>
 #include <span>
 #include <string>
 #include <vector>
-
-#include "plugins/ptq/edited_model.hpp"
 
 namespace ptq {
 
