@@ -56,6 +56,12 @@ EditList only_missing(const EditList& edits, const Graph& shown,
   return kept;
 }
 
+Graph with_given_grids(Graph graph, const Graph& shown) {
+  for (std::uint32_t value = 0; value < shown.values.size(); ++value)
+    if (shown.value(value).quant) graph.values[value].quant = shown.value(value).quant;
+  return graph;
+}
+
 void pass_given_grids_on(Graph& graph, const Graph& shown) {
   for (const Node& node : graph.nodes) {
     if (!only_moves(node) || node.inputs.empty() || node.inputs[0] == kNone) continue;

@@ -24,6 +24,10 @@ Missing what_is_missing(const Graph& graph, const std::vector<std::uint32_t>& ta
 EditList only_missing(const EditList& edits, const Graph& shown,
                       const std::vector<std::uint32_t>& targets);
 
+/// `graph`, one that follows from `shown` without its grids, with these grids again: so that what
+/// is measured of it is measured on numbers as they will be.
+Graph with_given_grids(Graph graph, const Graph& shown);
+
 /// What only moves numbers of a given grid gets the same one, not one of its own. `shown`: before.
 void pass_given_grids_on(Graph& graph, const Graph& shown);
 

@@ -40,14 +40,20 @@ class QuantizeStage {
   Candidate quantize(const Component& component, const Settings& settings,
                      const std::string& step) const {
     const CallOptions options = job_.call(step);
-    // A component sees a float model: given grids are not its business, and are put back below.
+    // A component sees a float model: given grids are not its business, and are put back below and
+    // whenever it asks what the model makes of samples.
     Graph bare;
     if (missing_.given > 0) {
       bare = job_.before;
       for (Value& value : bare.values) value.quant.reset();
     }
     const Graph& shown = missing_.given > 0 ? bare : job_.before;
-    const StageServices services(job_.loaded, shown, missing_.targets, job_.samples, job_.backends,
+    StageServices::Backends backends = job_.backends;
+    if (missing_.given > 0)
+      backends.in_place_of = [this](Graph graph) {
+        return with_given_grids(std::move(graph), job_.before);
+      };
+    const StageServices services(job_.loaded, shown, missing_.targets, job_.samples, backends,
                                  options);
     EditList asked =
         run_edit_component(component, settings, shown, missing_.targets, options, services.all());

@@ -22,15 +22,24 @@ StageServices::StageServices(const Graph& loaded, const Graph& shown,
                              const Backends& backends, const CallOptions& options) {
   CallOptions quiet = options;
   quiet.progress = {};  // of the whole stage, which each service is a part of
+  const auto compile = [in_place_of = backends.in_place_of, quiet](
+                           const Component& backend, const Graph& graph, const std::string& what,
+                           const CompileOptions& how) -> std::unique_ptr<Runner> {
+    return std::make_unique<BackendRunner>(
+        backend, Settings{}, in_place_of ? in_place_of(graph) : graph, what, quiet, how);
+  };
   if (samples.calibration())
-    add<Calibration>(shown, *samples.calibration(), samples.collected(), backends.run(shown),
-                     quiet);
+    add<Calibration>(
+        shown, *samples.calibration(), samples.collected(),
+        [compile, backend = backends.run(shown)](
+            const Graph& graph, const std::vector<std::string>& extra, std::uint32_t batch) {
+          return compile(backend, graph, "calibration", {batch, extra});
+        },
+        quiet);
   if (samples.held_out())
     add<EvaluateService>(shown, *samples.held_out(), samples.metric(),
-                         [run = backends.run, quiet](const Graph& graph, std::uint32_t batch) {
-                           return std::make_unique<BackendRunner>(
-                               run(graph), Settings{}, graph, "the held-out samples", quiet,
-                               CompileOptions{.batch = batch, .extra_outputs = {}});
+                         [compile, run = backends.run](const Graph& graph, std::uint32_t batch) {
+                           return compile(run(graph), graph, "the held-out samples", {batch, {}});
                          });
   if (samples.training())
     add<DatasetService>(*samples.training(), samples.training_indices(),

@@ -18,6 +18,8 @@ class StageServices {
     /// Runs a graph as it is: in floats, or in integers when it is quantized.
     std::function<Component(const Graph&)> run;
     Component predict;  ///< of the board type
+    /// What runs in place of a graph that the component sees; empty: that graph.
+    std::function<Graph(Graph)> in_place_of = {};
   };
 
   /// All must outlive this. `loaded`: the model before any stage. `options`: those of the stage's

@@ -81,10 +81,7 @@ Stage resolve_automatic(const Recipe& recipe, const StageSpec& spec, const Regis
   try {
     stage.qat = registry.find(kQat);
   } catch (const Error& error) {
-    stage.qat_missing =
-        error.code == ADZE_NOT_FOUND
-            ? fmt::format("'{}' is not installed: it is built where CMake finds LibTorch", kQat)
-            : error.what();
+    stage.qat_missing = error.what();
   }
   if (stage.qat)
     stage.qat_settings =
