@@ -231,8 +231,8 @@ Component Registry::find(std::string_view id) const {
   std::string text = "no component '" + std::string(id) + "'";
   if (id == kTraining || id == kTraining.substr(kOwnPrefix.size())) {
     text +=
-        ": this Adze was built without LibTorch, which it trains with; install libtorch-dev and "
-        "build again, or use adze.quantize.ptq";
+        ": training is not installed; install the Debian package adze-qat, or libtorch-dev and "
+        "build Adze again, or use adze.quantize.ptq";
   } else if (const std::string nearest = did_you_mean(id, names); !nearest.empty()) {
     text += nearest;
   } else if (!full_names.empty()) {

@@ -20,11 +20,13 @@ step() { echo "== $* (${SECONDS} s)"; }
 step packages
 loud "$cpack" --config "$build/CPackConfig.cmake" -B "$work/packages"
 mkdir "$work/stage"
-for name in adze-sdk adze adze-agent; do
-  package=$(ls "$work/packages/${name}"_*.deb)
+unpack() { # package
+  local package
+  package=$(ls "$work/packages/$1"_*.deb)
   echo "$(dpkg-deb -f "$package" Package) $(dpkg-deb -f "$package" Version): $(dpkg-deb -f "$package" Depends)"
   dpkg-deb -x "$package" "$work/stage"
-done
+}
+for name in adze-sdk adze adze-agent; do unpack "$name"; done
 [ "$(dpkg-deb -f "$work"/packages/adze-sdk_*.deb Architecture)" = all ]
 case $(dpkg-deb -f "$work"/packages/adze_*.deb Depends) in
   *libonnx*) ;; *) echo "adze does not depend on the libraries it is linked with"; exit 1 ;;
@@ -99,6 +101,19 @@ for language in c c++ rust; do
     esac
   done
 done
+step "training is a package of its own"
+recipe adze.quantize.qat "steps = 4" >qat.toml
+if adze optimize qat.toml -o qat.out --samples 100 >"$work/log" 2>&1; then echo "it trained"; exit 1; fi
+grep 'install the Debian package adze-qat' "$work/log" || { cat "$work/log"; exit 1; }
+if ls "$work"/packages/adze-qat_*.deb >/dev/null 2>&1; then
+  unpack adze-qat
+  case $(dpkg-deb -f "$work"/packages/adze-qat_*.deb Depends) in
+    *libtorch*) ;; *) echo "adze-qat does not depend on LibTorch"; exit 1 ;;
+  esac
+  loud adze optimize qat.toml -o qat.out --samples 500
+  judge qat.out/metrics.json 'assert m["optimized"]["backend"] == "adze.drpai"'
+fi
+
 step "a pruner that prunes too little fails its own test"
 sed -i 's/pruned = (uint64_t)(/pruned = (uint64_t)(0.9 * /' c-pruner/plugin.c
 loud cmake --build c-pruner/build
