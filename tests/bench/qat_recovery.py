@@ -2,7 +2,8 @@
 """What training brings back of what pruning and INT8 lose on the hard fixture: the depthwise-separable network, 90 % pruned.
 
 Runs three recipes (pruning alone, pruning and adze.quantize.ptq, pruning and adze.quantize.qat) and prints
-a Markdown table; `--speed` adds a training epoch in floats and one with rounding, timed side by side.
+a Markdown table; `--speed` adds a training epoch by a plain PyTorch loop, one in floats and ones with rounding, timed in turns
+(torch_training.py; needs an interpreter that has PyTorch, as Debian's /usr/bin/python3).
 Usage: qat_recovery.py [--adze build/release/bin/adze] [--train 54000] [--epochs 6] [--speed]
 """
 import argparse
@@ -30,6 +31,7 @@ count = {train}
 """
 PRUNE = '[[stage]]\nuse = "adze.prune.reconstruct"\nsparsity = {sparsity}\n'
 PTQ = '[[stage]]\nuse = "adze.quantize.ptq"\n'
+BATCH = 64  # of the plugin, where a recipe does not say
 QAT = '[[stage]]\nuse = "adze.quantize.qat"\n'
 
 
@@ -78,20 +80,24 @@ def recovery(args, folder):
 
 
 def speed(args, folder):
-    """An epoch of floats, one with rounding, on the dense model."""
-    base = f"epochs = 1\nlearning_rate = 1e-5\ndistillation = 0.0\n"
-    taken = {}
-    for name, extra in (("floats", 'mode = "finetune"\n'), ("lsq", "float_share = 0.0\n"),
-                        ("minmax", 'float_share = 0.0\nmethod = "minmax"\n')):
-        runs = []
-        for _ in range(args.runs):
-            _, times, _, _ = run(args, folder, name, QAT + base + extra, args.speed_train)
-            runs.append(seconds_of(times, "adze.quantize.qat"))
-        taken[name] = min(runs)
-    print(f"\n| an epoch of {args.speed_train * 9 // 10} images, {args.model} | seconds | against floats |")
+    """An epoch of the dense model by a plain PyTorch loop, by ours in floats, and by ours with rounding."""
+    import torch_training
+    base = "epochs = 1\nlearning_rate = 1e-5\ndistillation = 0.0\n"
+    images = args.speed_train * 9 // 10
+    ours = {"floats": 'mode = "finetune"\n', "LSQ": "float_share = 0.0\n",
+            "min/max": 'float_share = 0.0\nmethod = "minmax"\n'}
+    taken = {name: [] for name in ("PyTorch, floats", *ours)}
+    for _ in range(args.runs):
+        taken["PyTorch, floats"].append(torch_training.seconds_of_epoch(
+            os.path.join(ROOT, "fixtures/models", args.model), images, BATCH, args.threads))
+        for name, extra in ours.items():
+            _, times, _, _ = run(args, folder, name.replace("/", ""), QAT + base + extra, args.speed_train)
+            taken[name].append(seconds_of(times, "adze.quantize.qat"))
+    plain = min(taken["PyTorch, floats"])
+    print(f"\n| an epoch of {images} images, {args.model}, {args.threads} threads | seconds | against PyTorch |")
     print("|---|---:|---:|")
     for name, seconds in taken.items():
-        print(f"| {name} | {seconds:.1f} | {seconds / taken['floats']:.2f} |")
+        print(f"| {name} | {min(seconds):.1f} | {min(seconds) / plain:.2f} |")
 
 
 def main():

@@ -2,7 +2,7 @@
 """Top-1 that quantization after training loses on Fashion-MNIST, as a table in Markdown.
 
 Usage: quantization_quality.py <adze> [--seeds 1,2,3] [--only TEXT] [--option 'key = value']...
-       [--no-peer] [--peer-seeds N] [--table FILE]
+       [--no-peer] [--only-peer] [--peer-seeds N] [--table FILE]
 
 1,024 unlabeled training images, drawn by each seed: Adze calibrates on 512 of them and judges its
 corrections on the rest, PyTorch (torch_quantization.py) calibrates on all, with the first N seeds. 10,000 test images judge.
@@ -126,6 +126,18 @@ def mean(numbers):
     return sum(numbers) / len(numbers)
 
 
+def spread(numbers):
+    return f"{min(numbers):.2f}, {max(numbers):.2f}"
+
+
+def row(title, required, runs, losses, plain, others, mark):
+    ours = (f"{100 * runs[0][0]:.2f} | {required:.2f} | {mark}{mean(losses):.2f}{mark} | {spread(losses)} | "
+            f"{mean(plain):.2f}") if runs else f"- | {required:.2f} | - | - | -"
+    peer = f"{mean(others):.2f} | {spread(others)}" if others else "- | -"
+    seconds = f"{mean([run[2] for run in runs]):.0f}" if runs else "-"
+    return f"| {title} | {ours} | {peer} | {seconds} |"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("adze")
@@ -133,14 +145,15 @@ def main():
     parser.add_argument("--only", default="")
     parser.add_argument("--option", action="append", default=[])
     parser.add_argument("--no-peer", action="store_true")
+    parser.add_argument("--only-peer", action="store_true", help="leave adze.quantize.ptq out")
     parser.add_argument("--peer-seeds", type=int, default=sys.maxsize)
     parser.add_argument("--table", type=pathlib.Path)
     arguments = parser.parse_args()
     seeds = [int(seed) for seed in arguments.seeds.split(",")]
     peer = None if arguments.no_peer else Peer()
     train = images_of("train-images-idx3-ubyte.gz")
-    lines = ["| model | float top-1 | required | loss | lowest, highest | min/max | PyTorch | s a run |",
-             "|---|---:|---:|---:|---:|---:|---:|---:|"]
+    lines = ["| model | float top-1 | required | loss | lowest, highest | min/max | PyTorch | lowest, highest | s a run |",
+             "|---|---:|---:|---:|---:|---:|---:|---:|---:|"]
     print("\n".join(lines), flush=True)
     missed = False
     with tempfile.TemporaryDirectory() as name:
@@ -152,6 +165,10 @@ def main():
             runs, plain, others = [], [], []
             for seed in seeds:
                 chosen = train[np.random.default_rng(seed).permutation(len(train))[:IMAGES]]
+                if peer and len(others) < arguments.peer_seeds:
+                    others.append(peer.loss(model, seed, chosen))
+                if arguments.only_peer:
+                    continue
                 images = folder / "calibration.gz"
                 write_images(chosen, images)
                 runs.append(optimize(arguments.adze, folder, model, seed, images,
@@ -160,18 +177,12 @@ def main():
                     before, after, _ = optimize(arguments.adze, folder, model, seed, images,
                                                 options + PLAIN)
                     plain.append(100 * (before - after))
-                if peer and len(others) < arguments.peer_seeds:
-                    others.append(peer.loss(model, seed, chosen))
-            losses = [100 * (before - after) for before, after, _ in runs]
             # Losses are shares of 10,000 images: the last digits of a float are not a difference.
-            loss = round(mean(losses), 4)
-            worse = loss > required or (peer and loss > round(mean(others), 4))
+            losses = [round(100 * (before - after), 4) for before, after, _ in runs]
+            worse = runs and (round(mean(losses), 4) > required or
+                              (peer and round(mean(losses), 4) > round(mean(others), 4)))
             missed |= bool(worse)
-            mark = "**" if worse else ""
-            lines.append(
-                f"| {title} | {100 * runs[0][0]:.2f} | {required:.2f} | {mark}{loss:.2f}{mark} | "
-                f"{min(losses):.2f}, {max(losses):.2f} | {mean(plain):.2f} | "
-                f"{format(mean(others), '.2f') if peer else '-'} | {mean([r[2] for r in runs]):.0f} |")
+            lines.append(row(title, required, runs, losses, plain, others, "**" if worse else ""))
             print(lines[-1], flush=True)
     if arguments.table:
         arguments.table.write_text("\n".join(lines) + "\n")
