@@ -295,15 +295,16 @@ std::string signer_of(std::span<const std::byte> manifest, std::span<const std::
   for (const auto& [name, key] : trust.keys)
     if (is_signed_by(manifest, signature, key)) return name;
   if (trust.allow_unsigned) return {};
-  throw Error(
-      ADZE_PERMISSION_DENIED,
-      std::string("the bundle is ") +
-          (signature.empty()    ? "not signed; sign it with `adze bundle sign`"
-           : trust.keys.empty() ? "signed, but no key is trusted here"
-                                : "signed by a key that is not trusted here, or was changed "
-                                  "after it was signed") +
-          ", and put the public key of the signer among the trusted ones (or, in a lab, "
-          "allow unsigned bundles)");
+  throw Error(ADZE_PERMISSION_DENIED,
+              signature.empty()
+                  ? "the bundle is not signed; sign it with `adze bundle sign` and a key that is "
+                    "trusted here, or allow unsigned bundles (lab mode)"
+              : trust.keys.empty()
+                  ? "the bundle is signed, but no key is trusted here; put the *.pub file of the "
+                    "signer among the trusted keys"
+                  : "the bundle is signed by a key that is not trusted here, or was changed after "
+                    "it was signed; put the *.pub file of the signer among the trusted keys, or "
+                    "sign it again");
 }
 
 }  // namespace adze::hil

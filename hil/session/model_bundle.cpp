@@ -1,5 +1,6 @@
 #include "hil/session/model_bundle.hpp"
 
+#include <nlohmann/json.hpp>
 #include <random>
 
 #include "host/abi/loaded_executable.hpp"
@@ -27,6 +28,18 @@ std::optional<double> predict(const Graph& graph, const ModelBundleOptions& opti
 
 std::vector<std::byte> copy_of(std::span<const std::byte> bytes) {
   return {bytes.begin(), bytes.end()};
+}
+
+/// What a compiler that drives other tools says about them, in a file beside what it made.
+void add_toolchain(const FileMap& files, std::map<std::string, std::string>& provenance) {
+  const auto found = files.find(std::string(kArtifactFolder) + "/toolchain.json");
+  if (found == files.end()) return;
+  const auto* begin = reinterpret_cast<const char*>(found->second.data());
+  const auto facts = nlohmann::json::parse(begin, begin + found->second.size(), nullptr,
+                                           /*allow_exceptions=*/false);
+  if (!facts.is_object()) return;
+  for (const auto& [key, value] : facts.items())
+    if (value.is_string()) provenance["toolchain_" + key] = value.get<std::string>();
 }
 
 }  // namespace
@@ -86,6 +99,7 @@ ModelBundle make_model_bundle(const Graph& graph, const ModelBundleOptions& opti
                     .nodes = host::node_names_of(graph),
                     .provenance = options.provenance};
   manifest.provenance["backend_version"] = options.backend.plugin->plugin->version;
+  add_toolchain(files, manifest.provenance);
   const std::optional<double> predicted = predict(graph, options);
   manifest.predicted_ms = predicted.value_or(0);
 

@@ -146,8 +146,7 @@ std::vector<std::string> Toolchain::in_environment(std::vector<std::string> argu
 Outcome Toolchain::run(const std::string& step, double fraction, std::vector<std::string> arguments,
                        const fs::path& folder) {
   ++containers_;
-  const std::chrono::seconds limit =
-      fraction > 0 ? settings_.time_limit : std::min(settings_.time_limit, kProbeLimit);
+  const std::chrono::seconds limit = fraction > 0 ? settings_.time_limit : kProbeLimit;
   bool stopped = false;
   const Command command{in_environment(std::move(arguments), folder), folder};
   const Outcome outcome = run_command(command, log(), limit, [&](const std::string& line) {

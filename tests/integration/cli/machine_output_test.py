@@ -81,6 +81,12 @@ with tempfile.TemporaryDirectory() as folder:
         assert pathlib.Path(folder, "sweep", target["folder"], "optimized.onnx").is_file()
     assert "Accuracy against latency" in pathlib.Path(folder, "sweep/report.html").read_text()
     optimized = str(pathlib.Path(folder, "optimized.onnx"))
+    run("bundle", "keygen", "-o", f"{folder}/keys/lab.key")
+    made = check("bundle", "bundle", "make", optimized, "-o", f"{folder}/m.adze", "--key", f"{folder}/keys/lab.key",
+                 "--smoke", recipe)
+    verified = check("bundle", "bundle", "verify", f"{folder}/m.adze", "--trusted", f"{folder}/keys")
+    assert verified["signed_by"] == "lab" and verified["bundle"] == made["bundle"] and verified["smoke_test"]
+    check("bundle", "bundle", "verify", f"{folder}/m.adze")
     os.environ["XDG_RUNTIME_DIR"] = folder  # boards of this test only
     board = subprocess.Popen([adze, "board", "sim", "contract", "--root", f"{folder}/board"])
     try:

@@ -1,6 +1,9 @@
 // A copy of the stand-in toolchain, and a small model to compile with it.
 #pragma once
 
+#include <signal.h>
+#include <unistd.h>
+
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -95,6 +98,14 @@ struct StandIn {
     more.try_emplace("sdk", (root() / "sdk").string());
     more.try_emplace("python", std::string("/usr/bin/python3"));
     return more;
+  }
+  /// Whether the process that a hanging script starts is gone, soon; also when it was never
+  /// started.
+  bool helper_is_gone() const {
+    if (!exists(root() / "helper.pid")) return true;
+    const int helper = std::stoi(read_text_file(root() / "helper.pid"));
+    for (int i = 0; i < 250 && ::kill(helper, 0) == 0; ++i) ::usleep(20'000);
+    return ::kill(helper, 0) != 0;
   }
   /// What was called, a JSON object each.
   std::vector<nlohmann::json> calls() const {
