@@ -16,7 +16,8 @@ namespace {
 using nlohmann::json;
 
 struct FitOptions {
-  std::filesystem::path data, models, output;
+  std::vector<std::filesystem::path> data, models;
+  std::filesystem::path output;
   std::string from = "rzv2h", time_column = "ms", backend = "drpai";
 };
 
@@ -38,7 +39,9 @@ void fit(const FitOptions& options, Context& context) {
   const Component backend = context.registry().find(options.backend);
   const Facts facts = load_facts(options.from);
   check_board_type(facts, (board_type_folder() / (options.from + ".toml")).string());
-  const std::vector<TimedModel> rows = read_timed_models(options.data, options.time_column);
+  std::vector<TimedModel> rows;
+  for (const std::filesystem::path& file : options.data)
+    std::ranges::copy(read_timed_models(file, options.time_column), std::back_inserter(rows));
   BoardFit result;
   {
     ProgressBar bar(context, "fit");
@@ -64,13 +67,21 @@ void fit(const FitOptions& options, Context& context) {
     return std::abs(error(a)) > std::abs(error(b));
   });
   for (const FittedModel& model : worst) {
-    models.push_back({{"model", model.timed.model},
-                      {"latency_ms", model.timed.latency_ms},
-                      {"fitted_ms", model.fitted_ms},
-                      {"left_out_ms", model.left_out_ms}});
-    table.row({model.timed.model, fmt::format("{:.4g}", model.timed.latency_ms),
-               fmt::format("{:.1f}", model.fitted_ms), fmt::format("{:.1f}", model.left_out_ms),
-               fmt::format("{:+.0f} %", error(model) * 100)});
+    models.push_back(
+        {{"model", model.timed.model},
+         {"family", model.timed.family},
+         {"sparsity", model.timed.sparsity},
+         {"toolchain", model.timed.toolchain},
+         {"latency_ms", model.timed.latency_ms},
+         {"fitted_ms", model.fitted_ms},
+         {"left_out_ms", model.left_out_ms},
+         {"family_out_ms", model.family_out_ms ? json(*model.family_out_ms) : json(nullptr)}});
+    table.row(
+        {model.timed.sparsity > 0
+             ? fmt::format("{} {:.4g} % sparse", model.timed.model, model.timed.sparsity * 100)
+             : model.timed.model,
+         fmt::format("{:.4g}", model.timed.latency_ms), fmt::format("{:.1f}", model.fitted_ms),
+         fmt::format("{:.1f}", model.left_out_ms), fmt::format("{:+.0f} %", error(model) * 100)});
   }
   json document = {{"from", options.from},
                    {"coefficients", coefficients},
@@ -96,8 +107,15 @@ void fit(const FitOptions& options, Context& context) {
 void add_board_fit(CLI::App& group, Context& context) {
   auto* command = group.add_subcommand("fit", "Fit the costs of a board type to measured times");
   const auto options = std::make_shared<FitOptions>();
-  command->add_option("--data", options->data, "CSV with the columns model and ms")->required();
-  command->add_option("--models", options->models, "Folder with the ONNX files that it names")
+  command
+      ->add_option(
+          "--data", options->data,
+          "CSV with the columns model and ms, maybe family, sparsity and toolchain; may be given "
+          "several times")
+      ->required();
+  command
+      ->add_option("--models", options->models,
+                   "Folder with the ONNX files that it names; may be given several times")
       ->required()
       ->check(CLI::ExistingDirectory);
   command->add_option("--from", options->from, "Board type that gives everything else")

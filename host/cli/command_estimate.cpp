@@ -7,6 +7,8 @@
 #include "host/base/log.hpp"
 #include "host/cli/command.hpp"
 #include "host/pipeline/board_type.hpp"
+#include "host/pipeline/board_type_check.hpp"
+#include "host/pipeline/memory_need.hpp"
 #include "host/pipeline/pruning_gain.hpp"
 #include "host/pipeline/sparsity_list.hpp"
 #include "host/pipeline/targets.hpp"
@@ -20,32 +22,34 @@ struct EstimateOptions {
   std::filesystem::path model;
   std::string board_type = "rzv2h";
   std::vector<double> sparsities;  ///< ascending; empty: not asked
+  std::string toolchain;           ///< version; empty: that of the board type
   std::optional<int> freq_index;   ///< AI-MAC clock, as the runtime and its driver number it
 };
 
 // How far off a prediction may be, as the board type says of its own fit.
-double interval_factor(const std::string& board_type) {
-  const Facts facts = load_facts(board_type);
+double interval_factor(const Facts& facts, const std::string& board_type) {
   const auto found = facts.find("cost.interval_factor");
-  const double* factor = found == facts.end() ? nullptr : std::get_if<double>(&found->second);
-  if (!factor || !(*factor >= 1))
-    throw Error(ADZE_INVALID_ARGUMENT, "board type '" + board_type +
-                                           "' lacks cost.interval_factor, a number of at least 1");
-  return *factor;
+  if (found == facts.end())
+    throw Error(ADZE_INVALID_ARGUMENT,
+                "board type '" + board_type + "' has no [cost], so nothing can be predicted");
+  const auto* whole = std::get_if<std::int64_t>(&found->second);
+  return whole ? static_cast<double>(*whole) : std::get<double>(found->second);
 }
 
 /// 1 and 2: 1 GHz; n from 3: 1260 MHz / (n - 1).
 double mhz_of(int freq_index) { return freq_index < 3 ? 1000 : 1260.0 / (freq_index - 1); }
 
-std::unique_ptr<Target> target_at(const EstimateOptions& options) {
-  if (!options.freq_index) return load_target(options.board_type);
+Facts facts_for(const EstimateOptions& options) {
   Facts facts = load_facts(options.board_type);
+  check_board_type(facts, (board_type_folder() / (options.board_type + ".toml")).string());
+  if (!options.toolchain.empty()) facts = at_toolchain(std::move(facts), options.toolchain);
+  if (!options.freq_index) return facts;
   const auto clock = facts.find("clock.ai_mhz");
   if (clock == facts.end())
     throw Error(ADZE_INVALID_ARGUMENT, "--freq-index: the clock of '" + options.board_type +
                                            "' is not known and cannot be changed");
   clock->second = mhz_of(*options.freq_index);
-  return std::make_unique<Target>(options.board_type, facts);
+  return facts;
 }
 
 /// What a pruner would prune unless told otherwise; empty when there is nothing.
@@ -104,13 +108,16 @@ void add_steps(const Estimate& estimate, json& document, std::string& text) {
 void estimate_model(const EstimateOptions& options, Context& context) {
   const Graph graph = load_simplified(options.model);
   const Component backend = context.registry().find("adze.drpai");
-  const auto target = target_at(options);
+  const Facts facts = facts_for(options);
+  const Target target(options.board_type, facts);
   CallOptions call = context.call_options();
-  call.target = target.get();
+  call.target = &target;
   const std::vector<Placement> placements = place(backend, {}, graph, call);
   const Estimate estimate{
       predict_gain(backend, graph, default_targets(graph), call, options.sparsities),
-      interval_factor(options.board_type)};
+      interval_factor(facts, options.board_type)};
+  const std::optional<MemoryNeed> memory = memory_need(graph, placements, facts);
+  if (memory) require_fit(*memory, options.model.filename().string(), options.board_type);
   const PruningGain& gain = estimate.gain;
   const double total = gain.latency_ms;
 
@@ -135,6 +142,7 @@ void estimate_model(const EstimateOptions& options, Context& context) {
                    {"latency_high_ms", total * estimate.factor},
                    {"prunable_share", gain.touchable_share},
                    {"target_share", gain.target_share},
+                   {"memory_bytes", memory ? to_json(*memory) : json(nullptr)},
                    {"layers", layers}};
   std::string text =
       table.str() +
@@ -143,6 +151,9 @@ void estimate_model(const EstimateOptions& options, Context& context) {
           "pruning can touch {:.1f} % of it\n",
           options.board_type, total, total / estimate.factor, total * estimate.factor,
           gain.touchable_share * 100);
+  if (memory)
+    text += fmt::format("memory area of DRP-AI: {} (counted, not verified on hardware)\n",
+                        memory_text(*memory));
   if (!options.sparsities.empty()) add_steps(estimate, document, text);
   context.result(document, text);
 }
@@ -165,6 +176,10 @@ void add_estimate(CLI::App& app, Context& context) {
                    "Clock of the AI-MAC as the runtime numbers it: 1 is 1 GHz, n from 3 is "
                    "1260 MHz / (n - 1)")
       ->check(CLI::Range(1, 127));
+  command->add_option(
+      "--toolchain", options->toolchain,
+      "Version of DRP-AI TVM that compiles the model, such as 2.4 (default: that of "
+      "the board type's timings)");
   command->callback([options, what_if, asked, &context] {
     if (asked->count()) options->sparsities = parse_sparsities("--what-if", *what_if);
     estimate_model(*options, context);

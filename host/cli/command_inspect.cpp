@@ -5,12 +5,14 @@
 
 #include "host/abi/backend.hpp"
 #include "host/cli/command.hpp"
+#include "host/cli/explain.hpp"
 #include "host/cli/pattern_check.hpp"
 #include "host/cli/profile.hpp"
 #include "host/cli/pruning.hpp"
 #include "host/cli/quantization.hpp"
 #include "host/graph/statistics.hpp"
 #include "host/pipeline/board_type.hpp"
+#include "host/pipeline/memory_need.hpp"
 
 namespace adze::host {
 namespace {
@@ -49,11 +51,18 @@ void inspect(const InspectOptions& options, Context& context) {
   const Graph graph = load_simplified(options.model);
   const Component backend = context.registry().find("adze.drpai");
   std::vector<std::vector<Placement>> placements;  // by board type
+  json memory = json::object();
+  std::string memory_lines;
   for (const std::string& board_type : options.board_types) {
     const auto target = load_target(board_type);
     CallOptions call = context.call_options();
     call.target = target.get();
     placements.push_back(place(backend, {}, graph, call));
+    if (const auto need = memory_need(graph, placements.back(), load_facts(board_type))) {
+      memory[board_type] = to_json(*need);
+      memory_lines += fmt::format("memory area of DRP-AI on {}: {}{}\n", board_type,
+                                  memory_text(*need), need->fits() ? "" : ": DOES NOT FIT");
+    }
   }
 
   std::int64_t parameters = 0, macs = 0;
@@ -97,11 +106,14 @@ void inspect(const InspectOptions& options, Context& context) {
        {"parameters", parameters},
        {"macs", macs},
        {"sparsity", total.sparsity()},
+       {"memory_bytes", memory},
        {"nodes", nodes}},
-      table.str() + fmt::format("\n{} nodes, opset {}, {} parameters, {:.3f} MMAC, {:.1f} % of the "
-                                "weights are zero\n",
-                                graph.nodes.size(), graph.opset, parameters,
-                                static_cast<double>(macs) / 1e6, total.sparsity() * 100));
+      table.str() +
+          fmt::format("\n{} nodes, opset {}, {} parameters, {:.3f} MMAC, {:.1f} % of the "
+                      "weights are zero\n",
+                      graph.nodes.size(), graph.opset, parameters, static_cast<double>(macs) / 1e6,
+                      total.sparsity() * 100) +
+          memory_lines);
 }
 
 }  // namespace
@@ -163,7 +175,17 @@ void add_inspect(CLI::App& app, Context& context) {
       ->excludes(wanted)
       ->excludes(prunable)
       ->excludes("--pattern");
-  command->callback([options, profile, pruning, pattern, quantization, &context] {
+  const auto explain = std::make_shared<bool>(false);
+  command
+      ->add_flag("--explain", *explain,
+                 "Show the nodes that leave the accelerator instead, why, and the exact rewrite "
+                 "that would keep each there where one is known")
+      ->excludes(wanted)
+      ->excludes(prunable)
+      ->excludes("--pattern")
+      ->excludes("--quantization");
+  command->callback([options, explain, profile, pruning, pattern, quantization, &context] {
+    if (*explain) return explain_placement(options->model, options->board_types, context);
     if (*quantization) return inspect_quantization(options->model, context);
     if (!pattern->empty()) return check_model_pattern(options->model, *pattern, context);
     if (pruning->wanted) {

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "host/graph/batch_norm.hpp"
 #include "host/graph/edit_graph.hpp"
 #include "host/graph/evaluate_node.hpp"
 #include "host/graph/simplify.hpp"
@@ -8,40 +9,10 @@
 namespace adze::host {
 namespace {
 
-// y = factor * x + offset, per channel.
-struct Affine {
-  std::vector<double> factor, offset;
-};
-
 const Tensor* constant_input(const Graph& graph, const Node& node, std::size_t input) {
   if (input >= node.inputs.size() || node.inputs[input] == kNone) return nullptr;
   const Value& value = graph.value(node.inputs[input]);
   return value.constant && value.dtype == DType::f32 ? &*value.constant : nullptr;
-}
-
-std::optional<Affine> affine_of(const Graph& graph, const Node& node) {
-  if (node.op != "BatchNormalization" || !node.domain.empty() ||
-      attribute_or<std::int64_t>(node, "training_mode", 0) != 0)
-    return std::nullopt;
-  std::vector<float> parts[4];  // scale, bias, mean, variance
-  for (std::size_t i = 0; i < 4; ++i) {
-    const Tensor* part = constant_input(graph, node, i + 1);
-    if (!part || part->count() == 0 || part->shape().size() != 1) return std::nullopt;
-    parts[i] = to_f32(*part);
-    if (parts[i].size() != parts[0].size()) return std::nullopt;
-  }
-  const double epsilon = attribute_or(node, "epsilon", 1e-5);
-  Affine affine;
-  for (std::size_t c = 0; c < parts[0].size(); ++c) {
-    const double deviation = std::sqrt(static_cast<double>(parts[3][c]) + epsilon);
-    const double factor = static_cast<double>(parts[0][c]) / deviation;
-    const double offset =
-        static_cast<double>(parts[1][c]) - factor * static_cast<double>(parts[2][c]);
-    if (!std::isfinite(factor) || !std::isfinite(offset)) return std::nullopt;
-    affine.factor.push_back(factor);
-    affine.offset.push_back(offset);
-  }
-  return affine;
 }
 
 // Which output channel each element of the weight works for: element i of the weight belongs to
@@ -122,6 +93,31 @@ bool fold_into(Graph& graph, Node& node, const Affine& affine) {
 }
 
 }  // namespace
+
+std::optional<Affine> affine_of(const Graph& graph, const Node& node) {
+  if (node.op != "BatchNormalization" || !node.domain.empty() ||
+      attribute_or<std::int64_t>(node, "training_mode", 0) != 0)
+    return std::nullopt;
+  std::vector<float> parts[4];  // scale, bias, mean, variance
+  for (std::size_t i = 0; i < 4; ++i) {
+    const Tensor* part = constant_input(graph, node, i + 1);
+    if (!part || part->count() == 0 || part->shape().size() != 1) return std::nullopt;
+    parts[i] = to_f32(*part);
+    if (parts[i].size() != parts[0].size()) return std::nullopt;
+  }
+  const double epsilon = attribute_or(node, "epsilon", 1e-5);
+  Affine affine;
+  for (std::size_t c = 0; c < parts[0].size(); ++c) {
+    const double deviation = std::sqrt(static_cast<double>(parts[3][c]) + epsilon);
+    const double factor = static_cast<double>(parts[0][c]) / deviation;
+    const double offset =
+        static_cast<double>(parts[1][c]) - factor * static_cast<double>(parts[2][c]);
+    if (!std::isfinite(factor) || !std::isfinite(offset)) return std::nullopt;
+    affine.factor.push_back(factor);
+    affine.offset.push_back(offset);
+  }
+  return affine;
+}
 
 void fold_batch_norms(Graph& graph) {
   own_constants(graph);

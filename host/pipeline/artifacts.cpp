@@ -90,6 +90,15 @@ json metrics_json(const OptimizeResult& result) {
        {{"max_drop", result.max_drop ? json(*result.max_drop) : json()},
         {"drop", result.drop},
         {"passed", result.passed}}}};
+  json rewrites = json::array();
+  for (const LeavingNode& node : result.rewrites)
+    rewrites.push_back({{"node", node.node},
+                        {"op", node.op},
+                        {"reason", node.reason},
+                        {"kind", node.rewrite->kind},
+                        {"text", node.rewrite->text}});
+  document["rewrites"] = std::move(rewrites);
+  if (result.memory) document["memory_bytes"] = to_json(*result.memory);
   if (!result.error_curves.empty()) document["error_curves"] = curves_json(result.error_curves);
   if (result.calibration) document["calibration"] = calibration_json(*result.calibration);
   if (result.quantization) document["quantization"] = quality_json(*result.quantization);

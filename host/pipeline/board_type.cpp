@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "host/base/error.hpp"
 #include "host/base/file.hpp"
 #include "host/base/nearest.hpp"
 #include "host/pipeline/board_type_check.hpp"
@@ -44,6 +45,23 @@ void flatten(TomlTable table, const std::string& prefix, Facts& facts) {
   }
 }
 
+/// "2.4.1" as 2, 4, 1.
+std::vector<int> version_numbers(const std::string& version) {
+  std::vector<int> numbers;
+  bool digits = false;
+  for (const char c : version + ".") {
+    const bool digit = c >= '0' && c <= '9';
+    if (!digit && (c != '.' || !digits))
+      throw Error(ADZE_INVALID_ARGUMENT, fmt::format("'{}' is no version of the toolchain; write "
+                                                     "it like 2.4",
+                                                     version));
+    if (digit && !digits) numbers.push_back(0);
+    if (digit) numbers.back() = std::min(numbers.back(), 100000) * 10 + (c - '0');
+    digits = digit;
+  }
+  return numbers;
+}
+
 }  // namespace
 
 std::filesystem::path board_type_folder() { return installation_root() / "share/adze/boards"; }
@@ -76,6 +94,22 @@ Facts load_facts(const std::string& board_type, const std::filesystem::path& fol
   Facts facts;
   flatten(TomlTable(parsed, file, ""), "", facts);
   return facts;
+}
+
+Facts at_toolchain(Facts facts, const std::string& version) {
+  const std::vector<int> wanted = version_numbers(version);
+  // The newest first, so that what changed earlier wins.
+  for (std::size_t i = 0;; ++i) {
+    const std::string prefix = fmt::format("toolchain.older.{}.", i);
+    const auto before = facts.find(prefix + "before");
+    if (before == facts.end()) return facts;
+    if (wanted >= version_numbers(std::get<std::string>(before->second))) continue;
+    const Facts known = facts;
+    for (const auto& [name, fact] : known)
+      if (const std::string key = name.starts_with(prefix) ? name.substr(prefix.size()) : "";
+          !key.empty() && key != "before" && key != "source")
+        facts["placement." + key] = fact;
+  }
 }
 
 std::unique_ptr<Target> load_target(const std::string& board_type) {

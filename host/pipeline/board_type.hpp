@@ -29,6 +29,11 @@ void require_board_type(const std::string& board_type,
 Facts load_facts(const std::string& board_type,
                  const std::filesystem::path& folder = board_type_folder());
 
+/// `facts` as they were with an older toolchain: each `[[toolchain.older]]` whose `before` is newer
+/// than `version` replaces what it names of `placement`. Errors: INVALID_ARGUMENT for a version
+/// that is no number like 2.4.
+Facts at_toolchain(Facts facts, const std::string& version);
+
 /// The target of a call. The facts are copied. Errors: as load_facts, and as check_board_type.
 std::unique_ptr<Target> load_target(const std::string& board_type);
 

@@ -42,6 +42,12 @@ constexpr Known kFacts[] = {
     {"memory.weight_sram_bytes"},
     {"memory.feature_sram_bytes"},
     {"memory.drpai_area_bytes", Kind::number, 1},
+    {"memory.input_bytes_per_element", Kind::number, kPositive},
+    {"memory.output_bytes_per_element", Kind::number, kPositive},
+    {"memory.work_bytes_per_element", Kind::number, kPositive},
+    {"memory.bytes_per_weight", Kind::number, kPositive},
+    {"memory.bytes_per_channel"},
+    {"memory.program_bytes"},
     {"cpu.cores", Kind::number, 1},
     {"cpu.clock_mhz", Kind::number, kPositive},
     {"cpu.gflops", Kind::number, kPositive},
@@ -63,6 +69,7 @@ constexpr Known kFacts[] = {
     {"placement.drpai_ops", Kind::texts, 0, 0, kRequired},
     {"placement.view_ops", Kind::texts},
     {"placement.subgraph_needs_mac", Kind::flag},
+    {"placement.add_behind", Kind::texts, 0, 0, kRequired},
     {"placement.rule.ops", Kind::texts},
     {"placement.rule.when", Kind::text},
     {"placement.rule.limit"},
@@ -70,6 +77,10 @@ constexpr Known kFacts[] = {
     {"placement.rule.hand_over_included", Kind::flag},
     {"placement.rule.reason", Kind::text},
     {"placement.rule.source", Kind::text},
+    {"toolchain.version", Kind::text},
+    {"toolchain.older.before", Kind::text},
+    {"toolchain.older.add_behind", Kind::texts},
+    {"toolchain.older.source", Kind::text},
     {"cost.fitted_at_mhz", Kind::number, kPositive},
     {"cost.interval_factor", Kind::number, 1, kMany, kRequired},
     {"cost.ai_mac.start_ms", Kind::number, 0, kMany, kRequired},
@@ -80,6 +91,7 @@ constexpr Known kFacts[] = {
     {"cost.drp.ms_per_node", Kind::number, 0, kMany, kRequired},
     {"cost.drp.ms_per_million_elements", Kind::number, 0, kMany, kRequired},
     {"cost.drp.ms_per_million_norm_elements", Kind::number, 0, kMany, kRequired},
+    {"cost.drp.ms_per_million_swish_elements", Kind::number, 0, kMany, kRequired},
     {"cost.cpu.start_ms", Kind::number, 0, kMany, kRequired},
     {"cost.cpu.ms_per_gmac", Kind::number, 0, kMany, kRequired},
     {"cost.cpu.ms_per_depthwise_gmac", Kind::number, 0, kMany, kRequired},
@@ -87,6 +99,7 @@ constexpr Known kFacts[] = {
     {"cost.cpu.ms_per_million_broadcast_elements", Kind::number, 0, kMany, kRequired},
     {"cost.cpu.ms_per_split_piece", Kind::number, 0, kMany, kRequired},
     {"cost.cpu.ms_per_concat_piece", Kind::number, 0, kMany, kRequired},
+    {"cost.cpu.ms_per_million_resized_elements", Kind::number, 0, kMany, kRequired},
     {"cost.hand_over.ms_each", Kind::number, 0, kMany, kRequired},
     {"cost.hand_over.ms_per_million_elements", Kind::number, 0, kMany, kRequired},
     {"fit.terms", Kind::texts},
@@ -101,10 +114,12 @@ std::string section_of(const std::string& fact) { return fact.substr(0, fact.fin
 
 /// "placement.rule.3.ops" is looked up as "placement.rule.ops".
 std::string without_index(const std::string& fact) {
-  constexpr std::string_view kRules = "placement.rule.";
-  if (!fact.starts_with(kRules)) return fact;
-  const std::size_t dot = fact.find('.', kRules.size());
-  return dot == std::string::npos ? fact : std::string(kRules) + fact.substr(dot + 1);
+  for (const std::string_view list : {"placement.rule.", "toolchain.older."}) {
+    if (!fact.starts_with(list)) continue;
+    const std::size_t dot = fact.find('.', list.size());
+    if (dot != std::string::npos) return std::string(list) + fact.substr(dot + 1);
+  }
+  return fact;
 }
 
 std::string described(Kind kind) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
 #include <set>
 
@@ -13,6 +14,7 @@
 #include "host/graph/statistics.hpp"
 #include "host/onnx/model.hpp"
 #include "host/pipeline/least_squares.hpp"
+#include "host/pipeline/targets.hpp"
 
 namespace adze::host {
 namespace {
@@ -32,6 +34,17 @@ std::vector<std::string> split_line(const std::string& line) {
       cells.back() += c;
   }
   return cells;
+}
+
+/// The whole text as a finite number.
+std::optional<double> to_number(const std::string& text) {
+  try {
+    std::size_t used = 0;
+    const double number = std::stod(text, &used);
+    if (used == text.size() && std::isfinite(number)) return number;
+  } catch (const std::exception&) {
+  }
+  return std::nullopt;
 }
 
 double quantile(std::vector<double> values, double share) {
@@ -117,41 +130,56 @@ struct Problem {
   }
 };
 
+std::filesystem::path find_model(const std::vector<std::filesystem::path>& folders,
+                                 const std::string& name) {
+  for (const std::filesystem::path& folder : folders)
+    if (std::filesystem::exists(folder / name)) return folder / name;
+  std::string tried;
+  for (const std::filesystem::path& folder : folders)
+    tried += (tried.empty() ? "'" : ", '") + folder.string() + "'";
+  throw Error(ADZE_NOT_FOUND, "no model '" + name + "' in " + tried + "; the data name it");
+}
+
 Problem measure_work(const Component& backend, const Facts& facts,
                      const std::vector<std::string>& terms, const std::vector<TimedModel>& rows,
-                     const std::filesystem::path& models, const CallOptions& options,
+                     const std::vector<std::filesystem::path>& models, const CallOptions& options,
                      const std::function<void(double, const std::string&)>& progress) {
   // A target for which one coefficient is 1 and the others 0 is answered with what it counts.
-  Facts none = facts;
-  for (auto& [name, fact] : none)
-    if (is_coefficient(name) && std::find(terms.begin(), terms.end(), name) != terms.end())
-      fact = 0.0;
-  std::vector<std::unique_ptr<Target>> targets;
-  targets.push_back(std::make_unique<Target>("fit", none));
-  for (const std::string& term : terms) {
-    Facts one = none;
-    one[term] = 1.0;
-    targets.push_back(std::make_unique<Target>("fit", one));
-  }
+  const auto targets_of = [&](const std::string& toolchain) {
+    Facts none = toolchain.empty() ? facts : at_toolchain(facts, toolchain);
+    for (auto& [name, fact] : none)
+      if (is_coefficient(name) && std::find(terms.begin(), terms.end(), name) != terms.end())
+        fact = 0.0;
+    std::vector<std::unique_ptr<Target>> made;
+    made.push_back(std::make_unique<Target>("fit", none));
+    for (const std::string& term : terms) {
+      Facts one = none;
+      one[term] = 1.0;
+      made.push_back(std::make_unique<Target>("fit", one));
+    }
+    return made;
+  };
+  std::map<std::string, std::vector<std::unique_ptr<Target>>> by_toolchain;
   Problem problem;
   problem.amounts.columns = terms.size();
   for (std::size_t r = 0; r < rows.size(); ++r) {
     progress(static_cast<double>(r) / static_cast<double>(rows.size()), rows[r].model);
-    const std::filesystem::path file = models / rows[r].model;
-    if (!std::filesystem::exists(file))
-      throw Error(ADZE_NOT_FOUND, "no model '" + rows[r].model + "' in '" + models.string() +
-                                      "'; the data name it");
-    Graph graph = load_model(file);
+    Graph graph = load_model(find_model(models, rows[r].model));
     simplify(graph);
     std::vector<WhatIf> questions;
     for (std::uint32_t n = 0; n < graph.nodes.size(); ++n)
       questions.push_back({n, zeros_of(graph, graph.nodes[n]).sparsity()});
+    if (rows[r].sparsity > 0)
+      for (const std::uint32_t n : choose_targets(graph, ComponentKind::pruner, {}, {}).nodes)
+        questions[n].sparsity = std::max(questions[n].sparsity, rows[r].sparsity);
     const auto total = [&](const Target& target) {
       CallOptions call = options;
       call.target = &target;
       const std::vector<double> answers = estimate(backend, {}, graph, call, questions);
       return std::accumulate(answers.begin(), answers.end(), 0.0);
     };
+    auto& targets = by_toolchain[rows[r].toolchain];
+    if (targets.empty()) targets = targets_of(rows[r].toolchain);
     const double offset = total(*targets[0]);
     for (std::size_t t = 0; t < terms.size(); ++t)
       problem.amounts.values.push_back(total(*targets[t + 1]) - offset);
@@ -199,7 +227,7 @@ std::vector<TimedModel> read_timed_models(const std::filesystem::path& file,
   const std::string text = read_text_file(file);
   std::vector<TimedModel> rows;
   std::vector<std::string> heading;
-  std::size_t model = 0, time = 0, family = 0, line_number = 0;
+  std::size_t model = 0, time = 0, family = 0, sparsity = 0, toolchain = 0, line_number = 0;
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t end = std::min(text.find('\n', at), text.size());
     const std::string line = text.substr(at, end - at);
@@ -219,6 +247,8 @@ std::vector<TimedModel> read_timed_models(const std::filesystem::path& file,
       model = std::min(column("model"), column("file"));
       time = column(time_column);
       family = column("family");
+      sparsity = column("sparsity");
+      toolchain = column("toolchain");
       if (model == heading.size() || time == heading.size())
         fail(
             fmt::format("no column '{}' in '{}'; a heading like model,{} is needed, or "
@@ -229,19 +259,25 @@ std::vector<TimedModel> read_timed_models(const std::filesystem::path& file,
     if (cells.size() != heading.size())
       fail(fmt::format("{} cells, but the heading has {}", cells.size(), heading.size()));
     if (cells[time].empty()) continue;
-    std::size_t used = 0;
-    double latency_ms = 0;
-    try {
-      latency_ms = std::stod(cells[time], &used);
-    } catch (const std::exception&) {
-    }
-    if (used != cells[time].size() || !std::isfinite(latency_ms) || !(latency_ms > 0))
+    const std::optional<double> latency_ms = to_number(cells[time]);
+    if (!latency_ms || !(*latency_ms > 0))
       fail(
           fmt::format("'{}' is no time of '{}' in ms; write a number above 0, or nothing to leave "
                       "the model out",
                       cells[time], cells[model]));
-    rows.push_back(
-        {cells[model], family < heading.size() ? cells[family] : std::string(), latency_ms});
+    TimedModel row{cells[model], family < heading.size() ? cells[family] : std::string(),
+                   *latency_ms};
+    if (sparsity < heading.size() && !cells[sparsity].empty()) {
+      const std::optional<double> share = to_number(cells[sparsity]);
+      if (!share || !(*share >= 0 && *share < 1))
+        fail(
+            fmt::format("'{}' is no sparsity of '{}'; write a share from 0 to below 1, or nothing "
+                        "for a model as it is",
+                        cells[sparsity], cells[model]));
+      row.sparsity = *share;
+    }
+    if (toolchain < heading.size()) row.toolchain = cells[toolchain];
+    rows.push_back(std::move(row));
   }
   return rows;
 }
@@ -261,7 +297,8 @@ FitErrors fit_errors(std::span<const double> predicted, std::span<const double> 
 }
 
 BoardFit fit_board_type(const Component& backend, const Facts& facts,
-                        const std::vector<TimedModel>& rows, const std::filesystem::path& models,
+                        const std::vector<TimedModel>& rows,
+                        const std::vector<std::filesystem::path>& models,
                         const CallOptions& options,
                         const std::function<void(double, const std::string&)>& progress) {
   const std::vector<std::string> terms = fitted_terms(facts);
@@ -293,7 +330,7 @@ BoardFit fit_board_type(const Component& backend, const Facts& facts,
   for (std::size_t t = 0; t < terms.size(); ++t) fit.coefficients.emplace_back(terms[t], x[t]);
   std::vector<double> off;
   for (std::size_t r = 0; r < count; ++r) {
-    fit.models.push_back({rows[r], fitted[r], one_out[r]});
+    fit.models.push_back({rows[r], fitted[r], one_out[r], std::nullopt});
     const double predicted = std::max(one_out[r], 1e-9);
     off.push_back(std::max(predicted / rows[r].latency_ms, rows[r].latency_ms / predicted));
   }
@@ -307,6 +344,7 @@ BoardFit fit_board_type(const Component& backend, const Facts& facts,
       predict_left_out(left_out, family_out);
     }
     fit.leave_family_out = fit_errors(family_out, problem.measured);
+    for (std::size_t r = 0; r < count; ++r) fit.models[r].family_out_ms = family_out[r];
   }
   return fit;
 }

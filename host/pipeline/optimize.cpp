@@ -65,8 +65,11 @@ class Optimizer {
 
   OptimizeResult run() {
     timed("load", [&] { load(); });
+    check_memory();
     timed("predict", [&] { before_ = predict(integer_backend(), graph_, call("predict")); });
+    result_.before_ms = before_.total_ms;
     timed("evaluate baseline", [&] { evaluate_baseline(); });
+    if (recipe_.rewrite) timed("rewrite", [&] { rewrite(); });
     check_calibration_set();
     for (const Stage& stage : stages_) run_stage(stage);
     finish();
@@ -112,6 +115,32 @@ class Optimizer {
     const std::vector<InputSpec> inputs = input_specs(graph_);
     evaluation_ = open_dataset(recipe_.data, inputs);
     samples_ = std::make_unique<SampleSets>(recipe_, inputs);
+  }
+
+  std::optional<MemoryNeed> count_memory(const Graph& graph) const {
+    CallOptions quiet{.threads = options_.threads, .seed = recipe_.seed, .target = target_.get()};
+    return memory_need(graph, place(integer_backend(), {}, graph, quiet),
+                       load_facts(recipe_.board_type));
+  }
+
+  /// Weights may leave, results do not: a model that is too large without weights stays so.
+  void check_memory() const {
+    std::optional<MemoryNeed> need = count_memory(graph_);
+    if (!need) return;
+    need->weight_bytes = 0;
+    require_fit(*need, result_.model, recipe_.board_type);
+  }
+
+  void rewrite() {
+    CallOptions quiet = call("");
+    quiet.progress = {};
+    KeptOnAccelerator kept = keep_on_accelerator(integer_backend(), graph_, quiet, Weights::exact);
+    for (LeavingNode& node : kept.leaving)
+      if (node.helps) result_.rewrites.push_back(std::move(node));
+    if (result_.rewrites.empty()) return;
+    graph_ = std::move(kept.graph);
+    dense_ = graph_;
+    before_ = predict(integer_backend(), graph_, quiet);
   }
 
   void evaluate_baseline() {
@@ -279,8 +308,12 @@ class Optimizer {
       const CallOptions options = call("predict result");
       const Prediction after = predict(integer_backend(), graph_, options);
       result_.layers = compare_layers(integer_backend(), graph_, before_, after, options);
-      result_.before_ms = before_.total_ms;
       result_.after_ms = after.total_ms;
+      result_.memory = count_memory(graph_);
+      if (result_.memory && !result_.memory->fits())
+        result_.warnings.push_back(fmt::format(
+            "the result needs {} MB of the memory area of DRP-AI on '{}': it will not load there",
+            memory_text(*result_.memory), recipe_.board_type));
     });
     measure_grids();
     timed("serialize", [&] { result_.onnx = serialize_model(graph_); });

@@ -12,6 +12,8 @@
 #include "host/pipeline/calibration_guard.hpp"
 #include "host/pipeline/edit_records.hpp"
 #include "host/pipeline/error_curves.hpp"
+#include "host/pipeline/keep_on_accelerator.hpp"
+#include "host/pipeline/memory_need.hpp"
 #include "host/pipeline/policy.hpp"
 #include "host/pipeline/recipe.hpp"
 #include "host/pipeline/targets.hpp"
@@ -83,6 +85,8 @@ struct OptimizeResult {
   Measured baseline, optimized;
   std::vector<StageResult> stages;
   double sparsity = 0;
+  std::vector<LeavingNode> rewrites;  ///< applied before the first stage
+  std::optional<MemoryNeed> memory;   ///< of the result
   std::vector<LayerChange> layers;
   std::vector<ErrorCurve>
       error_curves;                    ///< of the pruned layers, in the graph's order; may be empty

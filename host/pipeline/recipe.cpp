@@ -180,6 +180,7 @@ Recipe parse_recipe(std::string_view text, const std::filesystem::path& file) {
       recipe.board_type = *board_type;
     }
     recipe.trust = target->texts("trust").value_or(recipe.trust);
+    recipe.rewrite = target->flag("rewrite").value_or(recipe.rewrite);
     target->refuse_other_keys();
   }
   if (isolation) {

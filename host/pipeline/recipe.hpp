@@ -54,6 +54,7 @@ struct Recipe {
   std::optional<CalibrationSpec> calibration;
   std::optional<TrainSpec> train;
   std::string board_type = "rzv2h";
+  bool rewrite = false;            ///< say nodes differently that would leave the accelerator
   std::vector<std::string> trust;  ///< ids of foreign plugins that may run in the host's process
   IsolationLimits isolation;       ///< [isolation] deadline_s, memory_mb: of all the others
   std::vector<StageSpec> stages;

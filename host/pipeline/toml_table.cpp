@@ -84,6 +84,13 @@ std::optional<std::string> TomlTable::text(std::string_view key) {
   return node->as_string()->get();
 }
 
+std::optional<bool> TomlTable::flag(std::string_view key) {
+  const toml::node* node = find(key);
+  if (!node) return std::nullopt;
+  if (const auto* flag = node->as_boolean()) return flag->get();
+  fail_type(key, *node, "true or false");
+}
+
 std::optional<double> TomlTable::number(std::string_view key) {
   const toml::node* node = find(key);
   if (!node) return std::nullopt;

@@ -28,6 +28,7 @@ class TomlTable {
 
   /// Absent keys are nullopt; a key of another type is an error.
   std::optional<std::string> text(std::string_view key);
+  std::optional<bool> flag(std::string_view key);
   std::optional<double> number(std::string_view key);
   std::optional<std::int64_t> integer(std::string_view key, std::int64_t minimum);
   std::optional<std::vector<double>> numbers(std::string_view key);

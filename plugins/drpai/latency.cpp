@@ -21,6 +21,7 @@ constexpr std::array<const char*, kTerms> kCosts = {"cost.ai_mac.start_ms",
                                                     "cost.drp.ms_per_node",
                                                     "cost.drp.ms_per_million_elements",
                                                     "cost.drp.ms_per_million_norm_elements",
+                                                    "cost.drp.ms_per_million_swish_elements",
                                                     "cost.cpu.start_ms",
                                                     "cost.cpu.ms_per_gmac",
                                                     "cost.cpu.ms_per_depthwise_gmac",
@@ -28,6 +29,7 @@ constexpr std::array<const char*, kTerms> kCosts = {"cost.ai_mac.start_ms",
                                                     "cost.cpu.ms_per_million_broadcast_elements",
                                                     "cost.cpu.ms_per_split_piece",
                                                     "cost.cpu.ms_per_concat_piece",
+                                                    "cost.cpu.ms_per_million_resized_elements",
                                                     "cost.hand_over.ms_each",
                                                     "cost.hand_over.ms_per_million_elements"};
 
@@ -49,6 +51,19 @@ bool is_one_of(const Node& node, std::initializer_list<const char*> ops) {
 
 double rounded_up(double value, double multiple) { return std::ceil(value / multiple) * multiple; }
 
+/// The Sigmoid of x * sigmoid(x); ADZE_NONE when `node` is something else.
+std::uint32_t gate_of_swish(const Program& program, const Node& node,
+                            const std::vector<std::uint32_t>& producer) {
+  if (node.op != "Mul" || node.inputs.size() != 2) return ADZE_NONE;
+  for (const std::size_t side : {0, 1}) {
+    const std::uint32_t gated = node.inputs[side], gate = producer[node.inputs[1 - side]];
+    if (gate != ADZE_NONE && program.nodes[gate].op == "Sigmoid" &&
+        program.nodes[gate].inputs[0] == gated)
+      return gate;
+  }
+  return ADZE_NONE;
+}
+
 /// All sizes of the weights of a product but the output channels.
 double depth_of(const Node& node, const Shape& weights) {
   const std::size_t rank = weights.size();
@@ -69,6 +84,7 @@ void LatencyModel::read_figures(const Facts& facts) {
   figures_.output_lanes = std::max(figure(facts, "compute.output_lanes"), 1.0);
   figures_.cpu_elements_per_ms = figure(facts, "cpu.stream_gb_per_s") * 1e6 /
                                  std::max(figure(facts, "cpu.element_bytes"), 1.0);
+  figures_.add_behind = facts.texts("placement.add_behind");
   figures_.sparse = facts.flag("sparse.supported", false);
   if (!figures_.sparse) return;
   figures_.sparse_floor = figure(facts, "sparse.floor");
@@ -176,26 +192,36 @@ void LatencyModel::add_other(const Program& program, std::uint32_t index, double
     work.copied = in + out;
     if (node.op == "Split") work[Term::split_pieces] = static_cast<double>(node.outputs.size());
     if (node.op == "Concat") work[Term::concat_pieces] = static_cast<double>(computed.size());
+    if (node.op == "Resize") work[Term::resized_elements] = out / 1e6;
     if (computed.size() == 2 &&
         program.values[computed[0]].shape != program.values[computed[1]].shape)
       work[Term::broadcast_elements] = out / 1e6;
     return;
   }
   // What the toolchain fuses into the operator before it, when both are in one subgraph.
-  const auto behind = [&](std::uint32_t input, std::initializer_list<const char*> ops) {
+  const auto behind = [&](std::uint32_t input, const auto& ops) {
     const std::uint32_t from = producer[input];
     return from != ADZE_NONE &&
            (placed_[from].subgraph == placed_[index].subgraph ||
             placed_[from].hand_over_included) &&
-           is_one_of(program.nodes[from], ops);
+           std::any_of(std::begin(ops), std::end(ops),
+                       [&](const auto& op) { return program.nodes[from].op == op; });
   };
+  constexpr std::array kBeforeActivation = {"Conv", "ConvTranspose", "Add",
+                                            "Sum",  "Gemm",          "BatchNormalization"};
+  // One step with the Sigmoid, which then costs nothing of its own.
+  if (const std::uint32_t gate = gate_of_swish(program, node, producer);
+      gate != ADZE_NONE && placed_[gate].subgraph == placed_[index].subgraph) {
+    works_[gate].terms.fill(0);
+    work[Term::swish_elements] = out / 1e6;
+    return;
+  }
   if (is_one_of(node, {"Relu", "Clip", "LeakyRelu"}) && !computed.empty() &&
-      behind(computed[0], {"Conv", "ConvTranspose", "Add", "Sum", "Gemm", "BatchNormalization"}))
+      behind(computed[0], kBeforeActivation))
     return;
   if (is_one_of(node, {"Add", "Sum"}) &&
-      std::any_of(computed.begin(), computed.end(), [&](std::uint32_t input) {
-        return behind(input, {"Conv", "ConvTranspose", "LeakyRelu"});
-      }))
+      std::any_of(computed.begin(), computed.end(),
+                  [&](std::uint32_t input) { return behind(input, figures_.add_behind); }))
     return;
   work[Term::drp_nodes] = 1;
   if (node.op != "Concat")  // parts are written where the whole will be

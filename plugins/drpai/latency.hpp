@@ -21,17 +21,19 @@ enum class Term : std::uint8_t {
   weights,             ///< 10^6
   depthwise_elements,  ///< 10^6 read and written
   drp_nodes,
-  drp_elements,   ///< 10^6 read and written by pooling, activations, additions, ...
-  norm_elements,  ///< 10^6 read and written by a BatchNormalization that is not folded
-  cpu_start,      ///< once a model that uses the CPU
-  cpu_macs,       ///< 10^9
+  drp_elements,    ///< 10^6 read and written by pooling, activations, additions, ...
+  norm_elements,   ///< 10^6 read and written by a BatchNormalization that is not folded
+  swish_elements,  ///< 10^6 written by x * sigmoid(x)
+  cpu_start,       ///< once a model that uses the CPU
+  cpu_macs,        ///< 10^9
   cpu_depthwise_macs,
   cpu_conv_elements,
   broadcast_elements,  ///< 10^6 written by element-wise operators whose inputs differ in shape
   split_pieces,
   concat_pieces,
-  hand_overs,       ///< tensors that leave or enter a subgraph of the accelerator
-  handed_elements,  ///< 10^6
+  resized_elements,  ///< 10^6 written by a Resize
+  hand_overs,        ///< tensors that leave or enter a subgraph of the accelerator
+  handed_elements,   ///< 10^6
   count
 };
 constexpr std::size_t kTerms = static_cast<std::size_t>(Term::count);
@@ -66,6 +68,7 @@ class LatencyModel {
     double sparse_floor = 1, sparse_weight_bytes = 1, cpu_elements_per_ms = 0;
     double input_lanes = 1, output_lanes = 1;
     bool sparse = false;
+    std::vector<std::string> add_behind;  ///< operators that take an Add in
   };
 
   void read_figures(const exec::Facts& facts);

@@ -86,12 +86,28 @@ bool outside_swish(const Question& q) {
   });
 }
 
+/// Reads every second, third, ... element along an axis, as when an image is cut into a smaller one
+/// of more channels.
+bool without_step(const Question& q) {
+  if (q.node.inputs.size() < 5 || q.node.inputs[4] == ADZE_NONE) return true;
+  if (!q.program.values[q.node.inputs[4]].constant) return true;
+  const std::vector<std::int64_t> numbers = q.program.integers(q.node.inputs[4]);
+  return std::all_of(numbers.begin(), numbers.end(), [](std::int64_t n) { return n == 1; });
+}
+
+/// Computes elements between others; one element spread over a plane is only copied.
+bool interpolating(const Question& q) {
+  const Shape& in = shape_of(q.program, q.node, 0);
+  const bool single = in.size() == 4 && in[2] == 1 && in[3] == 1;
+  return q.node.text("mode", "nearest") != "nearest" && !single;
+}
+
 struct Condition {
   const char* name;
   bool (*holds)(const Question&);
 };
 
-constexpr std::array<Condition, 10> kConditions = {
+constexpr std::array<Condition, 12> kConditions = {
     {{"always", always},
      {"grouped", grouped},
      {"kernel_not_square", kernel_not_square},
@@ -101,6 +117,8 @@ constexpr std::array<Condition, 10> kConditions = {
      {"both_computed", both_computed},
      {"pad_by_reflection", pad_by_reflection},
      {"without_activation", without_activation},
+     {"without_step", without_step},
+     {"interpolating", interpolating},
      {"outside_swish", outside_swish}}};
 
 const Condition* find_condition(const std::string& name) {
@@ -157,6 +175,7 @@ std::string explain(const Rule& rule, const Program& program, const Node& node) 
   fill_in(text, "{groups}", std::to_string(node.integer("group", 1)));
   fill_in(text, "{kernel}", kernel);
   fill_in(text, "{shapes}", shapes);
+  fill_in(text, "{mode}", node.text("mode", "nearest"));
   return text + ": runs on the CPU";
 }
 

@@ -10,7 +10,7 @@ struct Rule {
   std::vector<std::string> ops;
   std::string when;    ///< one of the conditions of rules.cpp; "always" when left out
   double limit = 0;    ///< of conditions that compare
-  std::string reason;  ///< {op}, {groups}, {kernel} and {shapes} are filled in
+  std::string reason;  ///< {op}, {groups}, {kernel}, {mode} and {shapes} are filled in
   bool beside = false;
   bool hand_over_included = false;  ///< in what the node itself costs
 };

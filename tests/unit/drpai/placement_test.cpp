@@ -6,62 +6,12 @@
 #include "host/onnx/model.hpp"
 #include "host/pipeline/board_type_fit.hpp"
 #include "tests/unit/drpai/plugins.hpp"
+#include "tests/unit/drpai/sketch.hpp"
 
 namespace adze::host {
 namespace {
 
 using ::testing::HasSubstr;
-
-/// A graph in topological order, built node by node.
-class Sketch {
- public:
-  std::uint32_t input(Shape shape) {
-    graph_.inputs.push_back(value("input", std::move(shape)));
-    return graph_.inputs.back();
-  }
-  std::uint32_t constant(Shape shape) {
-    const std::uint32_t index = value("constant" + std::to_string(graph_.values.size()), shape);
-    Tensor tensor(DType::f32, std::move(shape));
-    for (float& element : tensor.mutate<float>()) element = 0.5f;
-    graph_.values[index].constant = std::move(tensor);
-    return index;
-  }
-  std::uint32_t node(const std::string& op, std::vector<std::uint32_t> inputs, Shape shape,
-                     std::map<std::string, Attribute> attributes = {}) {
-    Node made;
-    made.op = op;
-    made.name = op + std::to_string(graph_.nodes.size());
-    made.inputs = std::move(inputs);
-    made.outputs = {value(made.name + "_out", std::move(shape))};
-    made.attributes = std::move(attributes);
-    graph_.nodes.push_back(std::move(made));
-    return graph_.nodes.back().outputs[0];
-  }
-  std::uint32_t conv(std::uint32_t from, std::int64_t outputs, std::int64_t groups = 1,
-                     std::int64_t height = 3, std::int64_t width = 3) {
-    const Shape in = *graph_.values[from].shape;
-    return node(
-        "Conv", {from, constant({outputs, in[1] / groups, height, width})},
-        {in[0], outputs, in[2], in[3]},
-        {{"group", groups},
-         {"pads", std::vector<std::int64_t>{height / 2, width / 2, height / 2, width / 2}}});
-  }
-  Graph done(std::uint32_t output) {
-    graph_.outputs = {output};
-    return graph_;
-  }
-
- private:
-  std::uint32_t value(const std::string& name, Shape shape) {
-    Value made;
-    made.name = name;
-    made.dtype = DType::f32;
-    made.shape = std::move(shape);
-    graph_.values.push_back(std::move(made));
-    return static_cast<std::uint32_t>(graph_.values.size() - 1);
-  }
-  Graph graph_;
-};
 
 std::vector<Placement> placed(const Graph& graph, const std::string& board_type) {
   const auto target = load_target(board_type);
@@ -193,13 +143,61 @@ TEST(BoardFit, recovers_the_prices_that_made_the_times) {
     rows.push_back({name, "", total_ms(graph, truth)});
   }
   rows[5].latency_ms *= 4;  // one that was measured badly
-  const BoardFit fit = fit_board_type(drpai_backend(), facts, rows, folder.path(), {},
+  const BoardFit fit = fit_board_type(drpai_backend(), facts, rows, {folder.path()}, {},
                                       [](double, const std::string&) {});
   for (const auto& [name, value] : fit.coefficients)
     EXPECT_NEAR(value, prices.at(name), 0.06 * prices.at(name) + 0.1) << name;
   EXPECT_LT(fit.leave_one_out.median, 0.02);
   EXPECT_GT(fit.models[5].timed.latency_ms, 3 * fit.models[5].left_out_ms);
   EXPECT_FALSE(fit.leave_family_out);
+}
+
+TEST(Latency, of_swish_is_one_step_and_that_of_its_gate_nothing) {
+  Sketch sketch;
+  const auto x = sketch.conv(sketch.input({1, 32, 28, 28}), 32);
+  const auto gate = sketch.node("Sigmoid", {x}, {1, 32, 28, 28});
+  const Graph graph = sketch.done(sketch.node("Mul", {x, gate}, {1, 32, 28, 28}));
+  const Facts facts = load_facts("rzv2h");
+  const Target target("rzv2h", facts);
+  CallOptions options;
+  options.target = &target;
+  const WhatIf questions[] = {{1, 0}, {2, 0}};
+  const auto answers = estimate(drpai_backend(), {}, graph, options, questions);
+  EXPECT_EQ(answers[0], 0);
+  EXPECT_NEAR(
+      answers[1],
+      32. * 28 * 28 / 1e6 * std::get<double>(facts.at("cost.drp.ms_per_million_swish_elements")),
+      1e-9);
+}
+
+TEST(Latency, with_an_older_toolchain_counts_additions_behind_a_resize) {
+  Sketch sketch;
+  const auto x = sketch.conv(sketch.input({1, 32, 28, 28}), 32);
+  auto small = sketch.conv(x, 32);
+  small = sketch.node("Resize", {small}, {1, 32, 28, 28}, {{"mode", std::string("nearest")}});
+  const auto other = sketch.node("Relu", {x}, {1, 32, 28, 28});
+  const Graph graph = sketch.done(sketch.node("Add", {other, small}, {1, 32, 28, 28}));
+  const Facts now = load_facts("rzv2h");
+  EXPECT_GT(total_ms(graph, at_toolchain(now, "2.4")), total_ms(graph, now));
+  EXPECT_EQ(total_ms(graph, at_toolchain(now, "2.5")), total_ms(graph, now));
+  EXPECT_THROW(at_toolchain(now, "newest"), Error);
+}
+
+TEST(Rules, tell_interpolation_from_repetition_and_strided_slices_from_pieces) {
+  Sketch sketch;
+  auto x = sketch.conv(sketch.input({1, 16, 8, 8}), 16);
+  const std::map<std::string, Attribute> linear{{"mode", std::string("linear")}};
+  const auto pooled = sketch.node("GlobalAveragePool", {x}, {1, 16, 1, 1});
+  const auto spread = sketch.node("Resize", {pooled}, {1, 16, 8, 8}, linear);
+  x = sketch.node("Add", {x, spread}, {1, 16, 8, 8});
+  x = sketch.conv(sketch.node("Resize", {x}, {1, 16, 16, 16}, linear), 16);
+  const auto every_second = sketch.slice(x, {1, 16, 8, 16}, 0, 16, 2, 2);
+  const Graph graph = sketch.done(sketch.slice(every_second, {1, 8, 8, 16}, 0, 8, 1, 1));
+  const auto where = placed(graph, "rzv2h");
+  EXPECT_EQ(where[2].unit, "drpai") << where[2].reason;
+  EXPECT_EQ(where[4].reason, "Resize by interpolation, mode linear: runs on the CPU");
+  EXPECT_EQ(where[6].unit, "drpai") << where[6].reason;
+  EXPECT_EQ(where[7].reason, "Slice of a tensor into pieces: runs on the CPU");
 }
 
 TEST(Latency, needs_every_price) {
