@@ -12,6 +12,7 @@
 #if defined(__x86_64__)
 #define ADZE_AVX2 __attribute__((target("avx2,fma")))
 #define ADZE_AVX2_INLINE __attribute__((target("avx2,fma"), always_inline)) inline
+#define ADZE_AVX2_LAMBDA __attribute__((target("avx2,fma"), always_inline))
 #endif
 
 namespace adze::exec {

@@ -4,9 +4,13 @@
 namespace adze::exec {
 namespace {
 
+/// With fewer, transforming takes longer than the products that it saves.
+constexpr std::int64_t kFewestWinogradChannels = 32;
+
 template <class Convolution>
 std::unique_ptr<Kernel> first_that_fits(const Convolution& convolution) {
-  if (auto kernel = make_avx2_winograd(convolution)) return kernel;
+  if (convolution.geometry.in_channels >= kFewestWinogradChannels)
+    if (auto kernel = make_avx2_winograd(convolution)) return kernel;
   if (auto kernel = make_avx2_depthwise(convolution)) return kernel;
   return make_avx2_direct(convolution);
 }

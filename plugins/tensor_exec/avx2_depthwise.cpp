@@ -1,4 +1,6 @@
 // Depthwise convolution: one kernel a channel, whole vectors of channels at a time.
+#include <array>
+
 #include "plugins/tensor_exec/avx2_tiles.hpp"
 
 namespace adze::exec {
@@ -19,10 +21,35 @@ struct Taps<FloatConvolution> {
   static constexpr std::int64_t kTogether = 1;
 
   static void pack(const FloatConvolution& convolution, std::int64_t channel, std::int64_t taps,
-                   float* dst) {
+                   bool, float* dst) {
     for (std::int64_t tap = 0; tap < taps; ++tap)
       for (std::int64_t lane = 0; lane < kLanes; ++lane)
         *dst++ = convolution.weights[static_cast<std::size_t>((channel + lane) * taps + tap)];
+  }
+
+  /// One pixel after the other along a row: each column of the image is read once, and adds to the
+  /// three results above it.
+  template <class Columns>
+  ADZE_AVX2_INLINE static void roll(Columns columns, std::int64_t count, const float* weights,
+                                    const FloatOutput::Panel& output, std::int64_t pixel) {
+    __m256 w[9];
+    for (int i = 0; i < 9; ++i) w[i] = _mm256_loadu_ps(weights + i * kLanes);
+    const auto add = [&](int column, __m256 sums) ADZE_AVX2_LAMBDA {
+      for (int row = 0; row < 3; ++row)
+        sums = _mm256_fmadd_ps(_mm256_loadu_ps(columns.at(row)), w[row * 3 + column], sums);
+      return sums;
+    };
+    const __m256 zero = _mm256_setzero_ps();
+    __m256 next = add(0, zero);
+    columns.advance();
+    __m256 first = add(1, next);
+    next = add(0, zero);
+    columns.advance();
+    for (std::int64_t i = 0; i < count; ++i, columns.advance()) {
+      output.half((pixel + i) * output.channels, 0, add(2, first));
+      first = add(1, next);
+      next = add(0, zero);
+    }
   }
 
   template <class Pixels>
@@ -46,17 +73,73 @@ struct Taps<IntegerConvolution> {
   static constexpr std::int64_t kLanes = 16;
   static constexpr std::int64_t kTogether = 2;  ///< pairs of products are added
 
-  /// Channels as _mm256_unpacklo_epi16 and unpackhi bring them together.
+  /// Pairs of taps, their channels as _mm256_unpacklo_epi16 and unpackhi bring them together.
+  /// `rolls`: the pairs that roll() multiplies.
   static void pack(const IntegerConvolution& convolution, std::int64_t channel, std::int64_t taps,
-                   std::int16_t* dst) {
-    for (std::int64_t tap = 0; tap < taps; tap += 2)
+                   bool rolls, std::int16_t* dst) {
+    static constexpr std::int64_t kRolling[] = {0, 3, 1, 4, 2, 5, 6, 7, -1, 8};
+    for (std::int64_t pair = 0; pair < divide_up(taps, kTogether); ++pair)
       for (const std::int64_t quarter : {0, 8, 4, 12})
         for (std::int64_t lane = quarter; lane < quarter + 4; ++lane)
-          for (std::int64_t i = tap; i < tap + 2; ++i)
+          for (std::int64_t i = pair * 2; i < pair * 2 + 2; ++i) {
+            const std::int64_t tap = rolls ? kRolling[i] : i < taps ? i : -1;
             *dst++ =
-                i < taps
-                    ? convolution.weights[static_cast<std::size_t>((channel + lane) * taps + i)]
-                    : std::int16_t{0};
+                tap < 0
+                    ? std::int16_t{0}
+                    : convolution.weights[static_cast<std::size_t>((channel + lane) * taps + tap)];
+          }
+  }
+
+  /// One pixel after the other along a row: each column of the image is read once. Its two upper
+  /// pixels are a pair, and its lowest is one with that of the column before.
+  template <class Columns>
+  ADZE_AVX2_INLINE static void roll(Columns columns, std::int64_t count,
+                                    const std::int16_t* weights, const IntegerOutput::Panel& output,
+                                    std::int64_t pixel) {
+    if (output.is_usual())
+      roll<true>(columns, count, weights, output, pixel);
+    else
+      roll<false>(columns, count, weights, output, pixel);
+  }
+
+  struct Sums {
+    __m256i low, high;
+    ADZE_AVX2_INLINE Sums plus(const Sums& pairs, const std::int16_t* weights) const {
+      return {_mm256_add_epi32(low, _mm256_madd_epi16(pairs.low, load(weights))),
+              _mm256_add_epi32(high, _mm256_madd_epi16(pairs.high, load(weights + kLanes)))};
+    }
+  };
+
+  template <bool kUsual, class Columns>
+  ADZE_AVX2_INLINE static void roll(Columns& columns, std::int64_t count,
+                                    const std::int16_t* weights, const IntegerOutput::Panel& output,
+                                    std::int64_t pixel) {
+    const std::int16_t* const upper[] = {weights, weights + 32, weights + 64};
+    const std::int16_t *const lower = weights + 96, *const last = weights + 128;
+    const Sums zero{_mm256_setzero_si256(), _mm256_setzero_si256()};
+    __m256i before = zero.low;  // the lowest pixel of the column before
+    const auto pairs = [&](Sums& above, Sums& below) ADZE_AVX2_LAMBDA {
+      const __m256i a = widened(columns.at(0)), b = widened(columns.at(1));
+      const __m256i c = widened(columns.at(2));
+      above = {_mm256_unpacklo_epi16(a, b), _mm256_unpackhi_epi16(a, b)};
+      below = {_mm256_unpacklo_epi16(before, c), _mm256_unpackhi_epi16(before, c)};
+      before = c;
+      columns.advance();
+    };
+    Sums above, below;
+    pairs(above, below);
+    Sums next = zero.plus(above, upper[0]);
+    pairs(above, below);
+    Sums first = next.plus(above, upper[1]).plus(below, lower);
+    next = zero.plus(above, upper[0]);
+    for (std::int64_t i = 0; i < count; ++i) {
+      pairs(above, below);
+      const Sums done = first.plus(above, upper[2]).plus(below, last);
+      output.template row<kUsual>(pixel + i, _mm256_permute2x128_si256(done.low, done.high, 0x20),
+                                  _mm256_permute2x128_si256(done.low, done.high, 0x31));
+      first = next.plus(above, upper[1]).plus(below, lower);
+      next = zero.plus(above, upper[0]);
+    }
   }
 
   ADZE_AVX2_INLINE static __m256i widened(const std::uint8_t* src) {
@@ -107,14 +190,23 @@ class DepthwiseKernel final : public Kernel {
       : geometry_(convolution.geometry),
         taps_(geometry_.kernel_height * geometry_.kernel_width),
         panel_size_(divide_up(taps_, T::kTogether) * T::kTogether * T::kLanes),
-        weights_(static_cast<std::size_t>(panel_size_ * geometry_.out_channels / T::kLanes) *
-                 sizeof(Element)),
+        weights_(
+            static_cast<std::size_t>(panel_size_ * divide_up(geometry_.out_channels, T::kLanes)) *
+            sizeof(Element)),
         outside_(static_cast<std::size_t>(geometry_.in_channels * geometry_.in_width),
                  A::zero(convolution)),
         output_(without_zero_point(convolution)) {
     const Geometry& g = geometry_;
-    for (std::int64_t c = 0; c < g.out_channels; c += T::kLanes)
-      T::pack(convolution, c, taps_, weights_of(c));
+    rolls_ =
+        g.kernel_height == 3 && g.kernel_width == 3 && g.stride_width == 1 && g.dilation_width == 1;
+    for (std::int64_t i = 0; i < divide_up(g.out_channels, T::kLanes); ++i)
+      T::pack(convolution, channel_of(i), taps_, rolls_, weights_of(i));
+    if (rolls_) {
+      const auto pixel_bytes = 3 * g.in_channels * static_cast<std::int64_t>(sizeof(Source));
+      const std::int64_t fitting = std::max(kRowsBytes / pixel_bytes, kFewestColumns);
+      columns_ = divide_up(g.out_width, divide_up(g.out_width, fitting));
+      return;
+    }
     while (inner_begin_ < g.out_width && inner_begin_ * g.stride_width < g.pad_left) ++inner_begin_;
     inner_end_ = g.out_width;
     const std::int64_t reach = (g.kernel_width - 1) * g.dilation_width - g.pad_left;
@@ -146,8 +238,51 @@ class DepthwiseKernel final : public Kernel {
     }
   };
 
-  Element* weights_of(std::int64_t channel) const {
-    return reinterpret_cast<Element*>(weights_.data()) + channel / T::kLanes * panel_size_;
+  /// Three rows of the image, column by column; columns beside the image are of the padding.
+  class RollingColumns {
+   public:
+    RollingColumns(const std::array<const Source*, 3>& rows, std::int64_t column,
+                   std::int64_t columns, std::int64_t step, const Source* outside)
+        : column_(column), columns_(columns), step_(step), outside_(outside) {
+      for (std::size_t i = 0; i < 3; ++i) rows_[i] = rows[i] + column * step;
+    }
+    ADZE_AVX2_INLINE const Source* at(int row) const {
+      const bool inside = column_ >= 0 && column_ < columns_;
+      return inside ? rows_[row] : outside_;
+    }
+    ADZE_AVX2_INLINE void advance() {
+      ++column_;
+      for (const Source*& row : rows_) row += step_;
+    }
+
+   private:
+    const Source* rows_[3];
+    std::int64_t column_, columns_, step_;
+    const Source* outside_;
+  };
+
+  static constexpr std::int64_t kRowsBytes = 24 << 10;  ///< most of a first-level cache
+  static constexpr std::int64_t kFewestColumns = 7;  ///< two more are read for each part of a row
+
+  ADZE_AVX2 void roll_row(const Run& run, std::int64_t row,
+                          const std::array<const Source*, 3>& lines) const {
+    const Geometry& g = geometry_;
+    for (std::int64_t x = 0; x < g.out_width; x += columns_)
+      for (std::int64_t i = 0; i < divide_up(g.out_channels, T::kLanes); ++i) {
+        const std::int64_t c = channel_of(i);
+        const RollingColumns columns({lines[0] + c, lines[1] + c, lines[2] + c}, x - g.pad_left,
+                                     g.in_width, g.in_channels, outside_.data() + c);
+        T::roll(columns, std::min(columns_, g.out_width - x), weights_of(i), output_.panel(c, run),
+                row * g.out_width + x);
+      }
+  }
+
+  /// Where a vector of channels begins: the last may compute some of the one before again.
+  std::int64_t channel_of(std::int64_t vector) const {
+    return std::min(vector * T::kLanes, geometry_.out_channels - T::kLanes);
+  }
+  Element* weights_of(std::int64_t vector) const {
+    return reinterpret_cast<Element*>(weights_.data()) + vector * panel_size_;
   }
 
   ADZE_AVX2 void compute_row(const Run& run, std::int64_t row) const {
@@ -160,6 +295,7 @@ class DepthwiseKernel final : public Kernel {
       return at < 0 || at >= g.in_height ? outside_.data()
                                          : image + at * g.in_width * g.in_channels;
     };
+    if (rolls_) return roll_row(run, row, {line(0), line(1), line(2)});
     const std::int64_t columns = g.out_width - (inner_end_ - inner_begin_);
     auto** pixels = reinterpret_cast<const Source**>(
         thread_scratch(static_cast<std::size_t>(columns * taps_) * sizeof(Source*)));
@@ -177,24 +313,25 @@ class DepthwiseKernel final : public Kernel {
     const std::int64_t first = (inner_begin_ * g.stride_width - g.pad_left) * g.in_channels;
     InnerPixels inner{{}, g.dilation_width * g.in_channels};
     for (std::int64_t i = 0; i < 3 && has_inner; ++i) inner.rows[i] = line(i) + first;
-    for (std::int64_t c = 0; c < g.out_channels; c += T::kLanes)
-      compute_channels(run, row * g.out_width, c, pixels, inner);
+    for (std::int64_t i = 0; i < divide_up(g.out_channels, T::kLanes); ++i)
+      compute_channels(run, row * g.out_width, i, pixels, inner);
   }
 
   /// `pixels`: of the columns that are not inner ones.
-  ADZE_AVX2 void compute_channels(const Run& run, std::int64_t pixel, std::int64_t channel,
+  ADZE_AVX2 void compute_channels(const Run& run, std::int64_t pixel, std::int64_t vector,
                                   const Source* const* pixels, InnerPixels inner) const {
     const Geometry& g = geometry_;
+    const std::int64_t channel = channel_of(vector);
     const Output output = output_.panel(channel, run);
     for (std::int64_t x = 0; x < g.out_width; ++x) {
       if (x == inner_begin_ && x < inner_end_) x = inner_end_;
       if (x == g.out_width) break;
-      T::sum(AnyPixels{pixels, channel}, taps_, weights_of(channel), output, pixel + x);
+      T::sum(AnyPixels{pixels, channel}, taps_, weights_of(vector), output, pixel + x);
       pixels += taps_;
     }
     if (inner_begin_ == inner_end_) return;
     Element weights[16 * 10];  // a copy that no store can change
-    std::copy_n(weights_of(channel), panel_size_, weights);
+    std::copy_n(weights_of(vector), panel_size_, weights);
     for (const Source*& from : inner.rows) from += channel;
     for (std::int64_t x = inner_begin_; x < inner_end_; ++x) {
       T::sum(inner, 9, weights, output, pixel + x);
@@ -207,6 +344,8 @@ class DepthwiseKernel final : public Kernel {
   AlignedBytes weights_;
   std::vector<Source> outside_;  ///< a row of the padding
   typename A::Output output_;
+  bool rolls_ = false;                            ///< roll_row() computes this layer
+  std::int64_t columns_ = 0;                      ///< that are computed together then
   std::int64_t inner_begin_ = 0, inner_end_ = 0;  ///< 3x3: columns whose taps are all inside
 };
 
@@ -215,8 +354,7 @@ class DepthwiseKernel final : public Kernel {
 template <class Convolution>
 std::unique_ptr<Kernel> make_avx2_depthwise(const Convolution& convolution) {
   const Geometry& g = convolution.geometry;
-  if (g.group_inputs() != 1 || g.group_outputs() != 1 ||
-      g.out_channels % Taps<Convolution>::kLanes != 0)
+  if (g.group_inputs() != 1 || g.group_outputs() != 1 || g.out_channels < Taps<Convolution>::kLanes)
     return nullptr;
   return std::make_unique<DepthwiseKernel<Convolution>>(convolution);
 }

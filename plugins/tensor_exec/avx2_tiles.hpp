@@ -70,27 +70,43 @@ ADZE_AVX2_INLINE void sum_tile(RowList<kRow...>, const std::int16_t* rows, std::
    ...);
 }
 
+/// Calls tile(RowList, begin) for tiles of about the same size: a small one takes as long as its
+/// sums take one after the other.
+template <class Tile>
+ADZE_AVX2_INLINE void for_tiles(std::int64_t count, const Tile& tile) {
+  const std::int64_t tiles = divide_up(count, kRows);
+  for (std::int64_t i = 0, begin = 0, end = 0; i < tiles; ++i, begin = end) {
+    end = count * (i + 1) / tiles;
+    switch (end - begin) {
+      case 6:
+        tile(RowList<0, 1, 2, 3, 4, 5>(), begin);
+        break;
+      case 5:
+        tile(RowList<0, 1, 2, 3, 4>(), begin);
+        break;
+      case 4:
+        tile(RowList<0, 1, 2, 3>(), begin);
+        break;
+      case 3:
+        tile(RowList<0, 1, 2>(), begin);
+        break;
+      case 2:
+        tile(RowList<0, 1>(), begin);
+        break;
+      default:
+        tile(RowList<0>(), begin);
+    }
+  }
+}
+
 /// Not inlined: nothing else is to have registers in these loops.
 template <class Element, class Sum>
 [[gnu::noinline]] ADZE_AVX2 void sum_rows(const Element* rows, std::int64_t stride,
                                           std::int64_t count, const Element* weights,
                                           std::int64_t depth, Sum* sums) {
-  for (; count >= kRows; count -= kRows, rows += kRows * stride, sums += kRows * kColumns)
-    sum_tile(RowList<0, 1, 2, 3, 4, 5>(), rows, stride, weights, depth, sums);
-  switch (count) {
-    case 5:
-      return sum_tile(RowList<0, 1, 2, 3, 4>(), rows, stride, weights, depth, sums);
-    case 4:
-      return sum_tile(RowList<0, 1, 2, 3>(), rows, stride, weights, depth, sums);
-    case 3:
-      return sum_tile(RowList<0, 1, 2>(), rows, stride, weights, depth, sums);
-    case 2:
-      return sum_tile(RowList<0, 1>(), rows, stride, weights, depth, sums);
-    case 1:
-      return sum_tile(RowList<0>(), rows, stride, weights, depth, sums);
-    default:
-      return;
-  }
+  for_tiles(count, [&](auto list, std::int64_t row) ADZE_AVX2_LAMBDA {
+    sum_tile(list, rows + row * stride, stride, weights, depth, sums + row * kColumns);
+  });
 }
 
 /// Bias, addend and limits behind float sums.
@@ -115,9 +131,11 @@ class FloatOutput {
     ADZE_AVX2_INLINE __m256 limited(__m256 x) const {
       return _mm256_min_ps(high, _mm256_max_ps(low, x));  // NaN stays NaN
     }
-    /// kColumns channels of a pixel.
+    bool is_usual() const { return count == kColumns; }
+    /// kColumns channels of a pixel, or what there is of them. kUsual: is_usual().
+    template <bool kUsual = false>
     ADZE_AVX2_INLINE void row(std::int64_t pixel, __m256 left, __m256 right) const {
-      if (count < kColumns) return part_of_row(pixel, left, right);
+      if (!kUsual && count < kColumns) return part_of_row(pixel, left, right);
       half(pixel * channels, 0, left);
       half(pixel * channels + 8, 1, right);
     }
@@ -168,16 +186,48 @@ class IntegerOutput {
     const auto padded = static_cast<std::size_t>(divide_up(stage_.channels, kColumns) * kColumns);
     stage_.bias.resize(padded);
     stage_.factors.resize(padded);
+    // No product leaves the range of int32, not even with 255 added.
+    constexpr float kSmall = 0.25f;
+    is_usual_ = stage_.quantizes && stage_.rounding == Rounding::half_even &&
+                std::ranges::all_of(stage_.factors, [](float x) { return x <= kSmall; });
   }
 
   struct Panel {
     std::int64_t channels, count;
-    bool quantizes, half_up;
+    bool usual, quantizes, half_up;
     __m256i bias[2], zero_point;
     __m256 factors[2], low, high;
+    __m256i zero_words;           ///< the zero point in 16 bits
+    __m128i low_byte, high_byte;  ///< limits of results
     std::byte* dst;
 
+    bool is_usual() const { return usual; }
+    /// kColumns channels of a pixel, or what there is of them. kUsual: is_usual().
+    template <bool kUsual = false>
     ADZE_AVX2_INLINE void row(std::int64_t pixel, __m256i left, __m256i right) const {
+      if constexpr (kUsual)
+        usual_row(pixel, left, right);
+      else
+        any_row(pixel, left, right);
+    }
+    ADZE_AVX2_INLINE void row(std::int64_t pixel, const std::int32_t* sums) const {
+      row(pixel, load(sums), load(sums + 8));
+    }
+    /// Limits are whole numbers: they may as well be put on what is rounded already.
+    ADZE_AVX2_INLINE void usual_row(std::int64_t pixel, __m256i left, __m256i right) const {
+      const __m256i words = _mm256_adds_epi16(
+          _mm256_permute4x64_epi64(_mm256_packs_epi32(nearest(left, 0), nearest(right, 1)), 0xD8),
+          zero_words);
+      const __m128i bytes =
+          _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(dst + pixel * channels),
+                       _mm_min_epu8(high_byte, _mm_max_epu8(low_byte, bytes)));
+    }
+    ADZE_AVX2_INLINE __m256i nearest(__m256i sums, int side) const {
+      return _mm256_cvtps_epi32(
+          _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_add_epi32(sums, bias[side])), factors[side]));
+    }
+    ADZE_AVX2_INLINE void any_row(std::int64_t pixel, __m256i left, __m256i right) const {
       const __m256 l = limited(left, 0), r = limited(right, 1);
       if (quantizes) {
         const __m256i words = _mm256_permute4x64_epi64(_mm256_packus_epi32(rounded(l), rounded(r)),
@@ -196,9 +246,6 @@ class IntegerOutput {
       _mm256_storeu_ps(all + 8, r);
       std::memcpy(reinterpret_cast<float*>(dst) + pixel * channels, all,
                   static_cast<std::size_t>(count) * sizeof(float));
-    }
-    ADZE_AVX2_INLINE void row(std::int64_t pixel, const std::int32_t* sums) const {
-      row(pixel, load(sums), load(sums + 8));
     }
     ADZE_AVX2_INLINE __m256 limited(__m256i sums, int side) const {
       const __m256 v =
@@ -222,8 +269,10 @@ class IntegerOutput {
     const float* factors = stage_.factors.data() + first;
     const float low = static_cast<float>(to.low - to.zero_point);
     const float high = static_cast<float>(to.high - to.zero_point);
+    const std::int64_t count = std::min(kColumns, stage_.channels - first);
     return {stage_.channels,
-            std::min(kColumns, stage_.channels - first),
+            count,
+            is_usual_ && count == kColumns,
             stage_.quantizes,
             stage_.rounding == Rounding::half_up,
             {load(bias), load(bias + 8)},
@@ -231,11 +280,15 @@ class IntegerOutput {
             {_mm256_loadu_ps(factors), _mm256_loadu_ps(factors + 8)},
             _mm256_set1_ps(stage_.quantizes ? low : stage_.clamp.low),
             _mm256_set1_ps(stage_.quantizes ? high : stage_.clamp.high),
+            _mm256_set1_epi16(static_cast<std::int16_t>(to.zero_point)),
+            _mm_set1_epi8(static_cast<char>(to.low)),
+            _mm_set1_epi8(static_cast<char>(to.high)),
             run.outputs[0] + static_cast<std::size_t>(first) * (stage_.quantizes ? 1 : 4)};
   }
 
  private:
   OutputStage stage_;
+  bool is_usual_ = false;
 };
 
 /// The types of one arithmetic, and how its weights and inputs are laid out.

@@ -3,12 +3,13 @@
 // another load on the machine strikes all alike.
 //
 //   adze_bench_inference [--threads=N] [--batches=1,64] [--dataset=FOLDER]
-//                        [Google Benchmark's options] [model.onnx ...]
+//                        [--dataset-batches=64] [Google Benchmark's options] [model.onnx ...]
 //   adze_bench_inference --write=FOLDER model.onnx ...
 //   adze_bench_inference --once=adze|onnxruntime [--threads=N] model.onnx
 //
 // A model that is quantized already is timed as it is, any other in floats and quantized.
-// --dataset: Fashion-MNIST's folder; times the 10,000 images of its test set, in batches of 64.
+// --dataset: Fashion-MNIST's folder; times the 10,000 images of its test set, in batches of each
+// size given: engines differ in what they like best.
 // --write: writes what would be timed. --once: loads, compiles and runs one sample; prints the
 // seconds until the model was compiled and the peak of this process' memory in MiB.
 // inference_table.py makes a table of all this.
@@ -38,12 +39,11 @@ struct Setup {
   Registry registry;
   TemporaryDirectory folder;
   std::uint32_t threads = 1;
-  std::vector<std::uint32_t> batches = {1, 64};
+  std::vector<std::uint32_t> batches = {1, 64}, dataset_batches = {64};
   std::filesystem::path dataset, write;
   std::string once;
 };
 
-constexpr std::uint32_t kDatasetBatch = 64;
 using Batches = std::vector<std::vector<Tensor>>;
 
 bool is_quantized(const Graph& graph) {
@@ -93,8 +93,9 @@ std::string file_name(const std::string& name, const Graph& graph) {
   return name + (is_quantized(graph) ? "_q.onnx" : ".onnx");
 }
 
-/// The test images, in batches; what does not fill one is left out (16 of 10,000).
-Batches dataset_batches(const std::filesystem::path& folder, const Graph& graph) {
+/// The test images, in batches; what does not fill one is left out.
+Batches batches_of_dataset(const std::filesystem::path& folder, std::uint32_t batch,
+                           const Graph& graph) {
   DataSpec spec;
   spec.source = "idx";
   spec.images = folder / "t10k-images-idx3-ubyte.gz";
@@ -104,8 +105,8 @@ Batches dataset_batches(const std::filesystem::path& folder, const Graph& graph)
   spec.preprocess.std = {0.3530};
   const auto dataset = open_dataset(spec, input_specs(graph));
   Batches batches;
-  std::vector<std::int64_t> indices(kDatasetBatch);
-  for (std::int64_t first = 0; first + kDatasetBatch <= dataset->size(); first += kDatasetBatch) {
+  std::vector<std::int64_t> indices(batch);
+  for (std::int64_t first = 0; first + batch <= dataset->size(); first += batch) {
     std::iota(indices.begin(), indices.end(), first);
     batches.push_back(dataset->batch(indices));
   }
@@ -141,8 +142,10 @@ void add_model(Setup& setup, const std::string& name, const Graph& graph) {
   for (const std::uint32_t batch : setup.batches)
     add_inputs(setup, fmt::format("{}batch{}/", prefix, batch), graph, peer,
                {adze::testing::random_inputs(graph, batch, 2)});
-  if (!setup.dataset.empty())
-    add_inputs(setup, prefix + "dataset/", graph, peer, dataset_batches(setup.dataset, graph));
+  for (const std::uint32_t batch : setup.dataset_batches)
+    if (!setup.dataset.empty())
+      add_inputs(setup, fmt::format("{}dataset{}/", prefix, batch), graph, peer,
+                 batches_of_dataset(setup.dataset, batch, graph));
 }
 
 double now_seconds() {
@@ -196,6 +199,14 @@ class Reporter : public benchmark::ConsoleReporter {
   std::map<std::string, double> medians_;
 };
 
+std::vector<std::uint32_t> numbers_of(const std::string& text) {
+  std::vector<std::uint32_t> numbers;
+  std::istringstream list(text);
+  for (std::string number; std::getline(list, number, ',');)
+    numbers.push_back(static_cast<std::uint32_t>(std::stoul(number)));
+  return numbers;
+}
+
 int bench(int argc, char** argv) {
   Setup setup;
   std::vector<char*> arguments = {argv[0]};
@@ -214,10 +225,9 @@ int bench(int argc, char** argv) {
     if (const auto threads = value("--threads=")) {
       setup.threads = static_cast<std::uint32_t>(std::stoul(*threads));
     } else if (const auto batches = value("--batches=")) {
-      setup.batches.clear();
-      std::istringstream list(*batches);
-      for (std::string batch; std::getline(list, batch, ',');)
-        setup.batches.push_back(static_cast<std::uint32_t>(std::stoul(batch)));
+      setup.batches = numbers_of(*batches);
+    } else if (const auto sizes = value("--dataset-batches=")) {
+      setup.dataset_batches = numbers_of(*sizes);
     } else if (const auto dataset = value("--dataset=")) {
       setup.dataset = *dataset;
     } else if (const auto write = value("--write=")) {

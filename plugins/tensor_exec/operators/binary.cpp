@@ -1,5 +1,6 @@
 // Add, Sub, Mul, Div with broadcasting. Quantized operands are dequantized, combined in float and
 // quantized, block by block.
+#include <algorithm>
 #include <array>
 
 #include "plugins/tensor_exec/operators/all.hpp"
@@ -35,6 +36,49 @@ void combine(Function function, const float* a, const float* b, std::int64_t cou
     case Function::div:
       for (std::int64_t i = 0; i < count; ++i) dst[i] = a[i] / b[i];
   }
+}
+
+/// Quantized operands and result, in one pass: the same numbers as block by block.
+struct Bytes {
+  const std::uint8_t *a, *b;
+  std::uint8_t* dst;
+  std::int64_t count;
+  Quant8 from_a, from_b, to;
+  Clamp clamp;
+};
+
+template <Rounding rounding, class Combine>
+[[gnu::always_inline]] inline void combine_each(const Bytes& bytes, const Combine& combine_two) {
+  const Bytes all = bytes;
+  for (std::int64_t i = 0; i < all.count; ++i) {
+    const float x = combine_two(dequantize(all.a[i], all.from_a), dequantize(all.b[i], all.from_b));
+    const float raised = x < all.clamp.low ? all.clamp.low : x;
+    const float limited = raised > all.clamp.high ? all.clamp.high : raised;
+    all.dst[i] = to_u8<rounding>(limited / all.to.scale, all.to);
+  }
+}
+
+template <Rounding rounding>
+[[gnu::always_inline]] inline void combine_by(Function function, const Bytes& bytes) {
+  switch (function) {
+    case Function::add:
+      return combine_each<rounding>(bytes, [](float x, float y) { return x + y; });
+    case Function::sub:
+      return combine_each<rounding>(bytes, [](float x, float y) { return x - y; });
+    case Function::mul:
+      return combine_each<rounding>(bytes, [](float x, float y) { return x * y; });
+    case Function::div:
+      return combine_each<rounding>(bytes, [](float x, float y) { return x / y; });
+  }
+}
+
+ADZE_MULTIVERSION
+void combine_half_even(Function function, const Bytes& bytes) {
+  combine_by<Rounding::half_even>(function, bytes);
+}
+ADZE_MULTIVERSION
+void combine_half_up(Function function, const Bytes& bytes) {
+  combine_by<Rounding::half_up>(function, bytes);
 }
 
 struct Operand {
@@ -73,7 +117,12 @@ struct Problem {
 
 class BinaryKernel final : public Kernel {
  public:
-  explicit BinaryKernel(Problem problem) : problem_(std::move(problem)) {}
+  explicit BinaryKernel(Problem problem)
+      : problem_(std::move(problem)),
+        all_bytes_(problem_.output &&
+                   std::ranges::all_of(problem_.operands, [](const Operand& operand) {
+                     return operand.quant && operand.strides.back() == 1;
+                   })) {}
 
   void run(const Run& run) const override {
     const std::int64_t width = problem_.sizes.back();
@@ -103,6 +152,21 @@ class BinaryKernel final : public Kernel {
     const std::int64_t width = problem_.sizes.back();
     const std::int64_t start[2] = {start_of(problem_.operands[0], index),
                                    start_of(problem_.operands[1], index)};
+    if (all_bytes_) {
+      const auto* left = reinterpret_cast<const std::uint8_t*>(run.inputs[0]) + start[0] + begin;
+      const auto* right = reinterpret_cast<const std::uint8_t*>(run.inputs[1]) + start[1] + begin;
+      auto* dst = reinterpret_cast<std::uint8_t*>(run.outputs[0]) + index * width + begin;
+      const Bytes bytes{left,
+                        right,
+                        dst,
+                        end - begin,
+                        *problem_.operands[0].quant,
+                        *problem_.operands[1].quant,
+                        *problem_.output,
+                        problem_.clamp};
+      return problem_.rounding == Rounding::half_even ? combine_half_even(problem_.function, bytes)
+                                                      : combine_half_up(problem_.function, bytes);
+    }
     for (std::int64_t at = begin; at < end; at += kBlock) {
       const std::int64_t count = std::min(kBlock, end - at);
       const auto operand = [&](std::size_t i, float* buffer) {
@@ -124,6 +188,7 @@ class BinaryKernel final : public Kernel {
   }
 
   Problem problem_;
+  bool all_bytes_;  ///< a quantized result of quantized operands that lie as it does
 };
 
 /// Joins neighbouring axes through which all operands walk with one stride.

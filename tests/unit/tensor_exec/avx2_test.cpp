@@ -36,7 +36,7 @@ Geometry winograd_geometry(Random& random) {
 
 Geometry depthwise_geometry(Random& random) {
   Geometry g = random_image(random);
-  g.groups = g.in_channels = g.out_channels = 16 * random.integer(1, 3);
+  g.groups = g.in_channels = g.out_channels = 8 * random.integer(2, 6);
   const bool is_3x3 = random.integer(0, 1) == 1;
   g.kernel_height = is_3x3 ? 3 : random.integer(1, 4);
   g.kernel_width = is_3x3 ? 3 : random.integer(1, 4);
