@@ -1,5 +1,6 @@
 #include "host/abi/executable.hpp"
 
+#include <adze/ext/draft/integer_constants.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -155,6 +156,11 @@ Tensor joined(const Value& value, std::span<const Tensor> parts) {
   return parts.front();
 }
 
+ConstantsAs constants_for(const Component& backend) {
+  return backend.component->flags & ADZE_TAKES_INTEGER_CONSTANTS ? ConstantsAs::integers
+                                                                 : ConstantsAs::floats;
+}
+
 }  // namespace
 
 Executable::Executable(const Component& backend, Settings settings, Graph graph,
@@ -166,7 +172,7 @@ Executable::Executable(const Component& backend, Settings settings, Graph graph,
       node_names_(std::move(node_names)),
       options_(options),
       batch_(batch),
-      view_(graph_),
+      view_(graph_, {}, constants_for(backend)),
       results_(graph_.outputs) {
   if (backend.kind() != ComponentKind::backend)
     refuse(ADZE_INVALID_ARGUMENT, "'{}' is a {}, not a backend", backend.component->id,

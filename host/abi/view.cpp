@@ -32,14 +32,26 @@ adze_property named(const std::string& name, std::uint32_t type, std::uint64_t c
   return property;
 }
 
+/// The integers of a quantized constant; nullptr when the graph has only floats, or integers of
+/// another quantization.
+const Tensor* integers_of(const Value& value) {
+  const Integers* from = value.quant ? value.constant->integers() : nullptr;
+  const bool same = from && from->axis == value.quant->axis && from->scale == value.quant->scale &&
+                    from->zero_point == value.quant->zero_point && value.quant->bits == 8 &&
+                    from->stored.dtype() == (value.quant->is_signed ? DType::i8 : DType::u8) &&
+                    from->stored.shape() == value.constant->shape();
+  return same ? &from->stored : nullptr;
+}
+
 }  // namespace
 
-View::View(const Graph& graph, std::vector<std::uint32_t> targets) : targets_(std::move(targets)) {
+View::View(const Graph& graph, std::vector<std::uint32_t> targets, ConstantsAs constants_as)
+    : targets_(std::move(targets)) {
   std::ranges::sort(targets_);
   targets_.erase(std::ranges::unique(targets_).begin(), targets_.end());
   if (!targets_.empty() && targets_.back() >= graph.nodes.size())
     throw Error(ADZE_INTERNAL, "a target is no node of the graph");
-  for (const Value& value : graph.values) add_value(value);
+  for (const Value& value : graph.values) add_value(value, constants_as);
   for (const Node& node : graph.nodes) add_node(node);
   graph_ = {.struct_size = sizeof graph_,
             .node_count = count_of(node_pointers_),
@@ -56,7 +68,7 @@ View::View(const Graph& graph, std::vector<std::uint32_t> targets) : targets_(st
   for (const std::uint32_t output : graph.outputs) values_.at(output).flags |= ADZE_VALUE_OUTPUT;
 }
 
-void View::add_value(const Value& value) {
+void View::add_value(const Value& value, ConstantsAs constants_as) {
   const DTypeInfo& type = info(value.dtype);
   adze_value shown{};
   shown.struct_size = sizeof shown;
@@ -69,7 +81,10 @@ void View::add_value(const Value& value) {
   shown.name = value.name.c_str();
   shown.shape = value.shape ? data_or_null(*value.shape) : nullptr;
   shown.consumers = data_or_null(value.consumers);
-  shown.constant = value.constant ? add_tensor(*value.constant) : nullptr;
+  if (value.constant) {
+    const Tensor* stored = constants_as == ConstantsAs::integers ? integers_of(value) : nullptr;
+    shown.constant = add_tensor(stored ? *stored : *value.constant);
+  }
   shown.keep = data_or_null(value.keep);
   if (value.quant)
     shown.quant = &quants_.emplace_back(

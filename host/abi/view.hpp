@@ -14,11 +14,15 @@
 
 namespace adze::host {
 
+/// integers: quantized constants as they are stored, where the graph has them so.
+enum class ConstantsAs : std::uint8_t { floats, integers };
+
 /// The graph as a component sees it. f16 and bf16 constants are shown as f32. The graph must
 /// outlive the view and stay as it is.
 class View {
  public:
-  View(const Graph& graph, std::vector<std::uint32_t> targets = {});
+  View(const Graph& graph, std::vector<std::uint32_t> targets = {},
+       ConstantsAs constants_as = ConstantsAs::floats);
   View(const View&) = delete;
   View& operator=(const View&) = delete;
   const adze_graph* graph() const { return &graph_; }
@@ -28,7 +32,7 @@ class View {
   }
 
  private:
-  void add_value(const Value& value);
+  void add_value(const Value& value, ConstantsAs constants_as);
   void add_node(const Node& node);
   const adze_tensor* add_tensor(const Tensor& tensor);
   const adze_property* add_attribute(const std::string& name, const Attribute& attribute);

@@ -7,6 +7,7 @@
 #include <array>
 #include <bit>
 #include <limits>
+#include <mutex>
 
 #include "host/base/error.hpp"
 
@@ -206,6 +207,50 @@ Tensor Tensor::uniform(DType dtype, Shape shape, double value) {
   return made;
 }
 
+struct Tensor::Deferred {
+  Integers from;
+  std::once_flag once;
+  std::shared_ptr<const std::byte> elements;
+};
+
+Tensor Tensor::dequantized(Integers integers) {
+  Tensor made;
+  made.shape_ = integers.stored.shape_;
+  made.count_ = integers.stored.count_;
+  made.size_bytes_ = static_cast<std::size_t>(made.count_) * sizeof(float);
+  made.deferred_ = std::make_shared<Deferred>();
+  made.deferred_->from = std::move(integers);
+  return made;
+}
+
+const Integers* Tensor::integers() const { return deferred_ ? &deferred_->from : nullptr; }
+
+const std::shared_ptr<const std::byte>& Tensor::computed() const {
+  std::call_once(deferred_->once, [&] {
+    const Integers& from = deferred_->from;
+    const auto made = allocate(size_bytes_);
+    auto* floats = reinterpret_cast<float*>(made.get());
+    std::size_t inner = 1;
+    for (std::size_t axis = from.stored.shape_.size();
+         from.axis >= 0 && axis-- > static_cast<std::size_t>(from.axis) + 1;)
+      inner *= static_cast<std::size_t>(from.stored.shape_[axis]);
+    const auto widen = [&](auto elements) {
+      for (std::size_t i = 0; i < elements.size(); ++i) {
+        const std::size_t at = from.axis < 0 ? 0 : i / inner % from.scale.size();
+        const double zero_point = from.zero_point.empty() ? 0 : from.zero_point[at];
+        floats[i] = static_cast<float>((static_cast<double>(elements[i]) - zero_point) *
+                                       static_cast<double>(from.scale[at]));
+      }
+    };
+    if (from.stored.dtype() == DType::i8)
+      widen(from.stored.as<std::int8_t>());
+    else
+      widen(from.stored.as<std::uint8_t>());
+    deferred_->elements = made;
+  });
+  return deferred_->elements;
+}
+
 Tensor Tensor::reshaped(Shape shape) const {
   if (element_count(shape) != count_)
     throw Error(ADZE_INVALID_ARGUMENT,
@@ -216,12 +261,12 @@ Tensor Tensor::reshaped(Shape shape) const {
 }
 
 std::shared_ptr<const void> Tensor::attachment() const {
-  const Release* release = std::get_deleter<Release>(data_);
+  const Release* release = std::get_deleter<Release>(data());
   return release ? release->attached : nullptr;
 }
 
 void Tensor::attach(std::shared_ptr<const void> made) const {
-  if (Release* release = std::get_deleter<Release>(data_)) release->attached = std::move(made);
+  if (Release* release = std::get_deleter<Release>(data())) release->attached = std::move(made);
 }
 
 void Tensor::copy_in(std::span<const std::byte> bytes) {
@@ -239,6 +284,10 @@ void Tensor::check_element_size(std::size_t size) const {
 }
 
 void Tensor::make_unique() {
+  if (deferred_) {
+    data_ = computed();
+    deferred_.reset();
+  }
   if (data_.use_count() == 1 && !uniform_) {
     attach(nullptr);
     return;

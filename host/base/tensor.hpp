@@ -47,6 +47,8 @@ std::int64_t element_count(const Shape& shape);
 /// "1x3x224x224"; "scalar" for no axis.
 std::string to_string(const Shape& shape);
 
+struct Integers;
+
 /// Contents are immutable once made and shared between copies: graphs are copied to try edits and
 /// to commit them all or nothing, and copies must not double the weights. Use `make` and fill
 /// before sharing.
@@ -62,19 +64,24 @@ class Tensor {
   /// Every element is `value`, in memory that does not grow with the size (topologies without
   /// weights would be gigabytes otherwise). Types: all but string.
   static Tensor uniform(DType dtype, Shape shape, double value);
+  /// The floats that `integers` stand for. They are computed when somebody asks for elements: a
+  /// quantized model that is only run never holds its weights four times as large.
+  static Tensor dequantized(Integers integers);
 
   DType dtype() const { return dtype_; }
   const Shape& shape() const { return shape_; }
   std::int64_t count() const { return count_; }
   std::size_t size_bytes() const { return size_bytes_; }
   bool is_uniform() const { return uniform_; }
-  std::span<const std::byte> bytes() const { return {data_.get(), size_bytes_}; }
+  /// What dequantized() was given, as long as the contents are those; nullptr: none.
+  const Integers* integers() const;
+  std::span<const std::byte> bytes() const { return {data().get(), size_bytes_}; }
 
   /// Elements as T, which must have the element's size. Errors: INTERNAL otherwise.
   template <class T>
   std::span<const T> as() const {
     check_element_size(sizeof(T));
-    return {reinterpret_cast<const T*>(data_.get()), static_cast<std::size_t>(count_)};
+    return {reinterpret_cast<const T*>(data().get()), static_cast<std::size_t>(count_)};
   }
   /// Writable elements. Copies first when the contents are shared or uniform.
   template <class T>
@@ -98,6 +105,9 @@ class Tensor {
   Tensor reshaped(Shape shape) const;
 
  private:
+  struct Deferred;
+  const std::shared_ptr<const std::byte>& data() const { return deferred_ ? computed() : data_; }
+  const std::shared_ptr<const std::byte>& computed() const;
   void copy_in(std::span<const std::byte> bytes);
   void check_element_size(std::size_t size) const;
   void make_unique();
@@ -108,6 +118,15 @@ class Tensor {
   std::int64_t count_ = 0;
   std::size_t size_bytes_ = 0;
   std::shared_ptr<const std::byte> data_;
+  std::shared_ptr<Deferred> deferred_;  ///< then `data_` is not set; shared between copies
+};
+
+/// Elements that stand for (q - zero_point) * scale, computed in double and rounded once.
+struct Integers {
+  Tensor stored;           ///< int8 or uint8
+  std::int32_t axis = -1;  ///< -1: one scale for the tensor; else one per index along this axis
+  std::vector<float> scale;
+  std::vector<std::int32_t> zero_point;  ///< as long as scale; empty: all 0
 };
 
 /// The elements as float, whatever the numeric type (f16 and bf16 widened, integers rounded to

@@ -140,11 +140,8 @@ void fold_constant_shapes(Graph& graph) {
   graph.nodes = std::move(kept);
 }
 
-}  // namespace
-
-Graph parse_model(std::span<const std::byte> bytes, const std::filesystem::path& external_data_dir,
-                  const LoadOptions& options) {
-  onnx::ModelProto model = parse_protobuf(bytes);
+Graph graph_from(onnx::ModelProto model, const std::filesystem::path& external_data_dir,
+                 const LoadOptions& options) {
   normalize(model);
   set_constants(*model.mutable_graph(), options.constants);
   inline_functions(model);
@@ -168,6 +165,17 @@ Graph parse_model(std::span<const std::byte> bytes, const std::filesystem::path&
   return graph;
 }
 
+onnx::ModelProto read_protobuf(const std::filesystem::path& path) {
+  return parse_protobuf(read_file(path, kMaxModelBytes));
+}
+
+}  // namespace
+
+Graph parse_model(std::span<const std::byte> bytes, const std::filesystem::path& external_data_dir,
+                  const LoadOptions& options) {
+  return graph_from(parse_protobuf(bytes), external_data_dir, options);
+}
+
 Tensor load_tensor(const std::filesystem::path& path) {
   const auto bytes = read_file(path, kMaxModelBytes);
   onnx::TensorProto proto;
@@ -178,9 +186,8 @@ Tensor load_tensor(const std::filesystem::path& path) {
 
 Graph load_model(const std::filesystem::path& path, const LoadOptions& options) {
   try {
-    const auto bytes = read_file(path, kMaxModelBytes);
     const auto folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
-    return parse_model(bytes, folder, options);
+    return graph_from(read_protobuf(path), folder, options);
   } catch (const Error& error) {
     const std::string text = error.what();
     if (text.find(path.string()) != std::string::npos) throw;

@@ -93,16 +93,14 @@ Tensor dequantized(const Tensor& quantized, const Parameters& parameters) {
   };
   if (const auto value = uniform_value(quantized); value && quant.scale.size() == 1)
     return Tensor::uniform(DType::f32, quantized.shape(), real(*value, 0));
+  if (quantized.dtype() != DType::i32)
+    return Tensor::dequantized({quantized, quant.axis, quant.scale, quant.zero_point});
   Tensor result(DType::f32, quantized.shape());
   const auto out = result.mutate<float>();
+  const auto elements = quantized.as<std::int32_t>();
   const ScaleIndex index(quant, quantized.shape());
-  const auto widen = [&](auto elements) {
-    for (std::size_t i = 0; i < out.size(); ++i)
-      out[i] = real(static_cast<double>(elements[i]), index.of(i));
-  };
-  if (quantized.dtype() == DType::i8) widen(quantized.as<std::int8_t>());
-  if (quantized.dtype() == DType::u8) widen(quantized.as<std::uint8_t>());
-  if (quantized.dtype() == DType::i32) widen(quantized.as<std::int32_t>());
+  for (std::size_t i = 0; i < out.size(); ++i)
+    out[i] = real(static_cast<double>(elements[i]), index.of(i));
   return result;
 }
 

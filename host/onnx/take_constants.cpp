@@ -49,10 +49,11 @@ Constants take_constants(onnx::ModelProto& model, const std::filesystem::path& f
   std::unordered_set<std::string> outputs;
   for (const auto& output : graph.output()) outputs.insert(output.name());
   Constants constants;
-  for (auto& initializer : *graph.mutable_initializer()) {
+  for (auto& each : *graph.mutable_initializer()) {
+    onnx::TensorProto initializer;  // to be freed: what protobuf clears, it keeps
+    initializer.Swap(&each);
     constants[initializer.name()] =
         tensor_from_proto(initializer, folder, "initializer '" + initializer.name() + "'");
-    if (constants[initializer.name()].size_bytes() > kSmallBytes) initializer.clear_raw_data();
   }
   onnx::GraphProto kept_nodes;
   for (auto& node : *graph.mutable_node()) {

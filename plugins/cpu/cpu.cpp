@@ -61,8 +61,7 @@ constexpr adze_backend kBackend = {
 
 const adze_component* component() {
   static const adze_component made =
-      adze::component("adze.cpu", "Runs a model on this machine's CPU.", adze::exec::kParameters,
-                      nullptr, &kBackend);
+      adze::exec::component("adze.cpu", "Runs a model on this machine's CPU.", kBackend);
   return &made;
 }
 

@@ -110,11 +110,12 @@ adze_status compile(void*, adze_call* call, const adze_compile* options,
     for (const Placement& where : adze::drpai::place_nodes(program, facts))
       units.push_back(where.unit);
     const Options how = adze::exec::options_of(*call);
-    const std::vector<std::uint8_t> bytes = adze::exec::serialize(program);
+    // Before the weights are packed: they are then held once less.
+    adze::exec::write_bytes(std::filesystem::path(options->work_dir) / kProgramFile,
+                            adze::exec::serialize(program));
     auto compiled = std::make_unique<Compiled>(Compiled{Executable(std::move(program), how),
                                                         std::move(report_as), std::move(units),
                                                         predict(*call)});
-    adze::exec::write_bytes(std::filesystem::path(options->work_dir) / kProgramFile, bytes);
     *out_executable = compiled.release();
   });
 }
@@ -175,9 +176,9 @@ constexpr adze_backend kBackend = {
     sizeof(adze_backend), 0, place, estimate, compile, load, run, profile, artifacts, release};
 
 const adze_component* component() {
-  static const adze_component made = adze::component(
+  static const adze_component made = adze::exec::component(
       "adze.drpai", "Emulates DRP-AI: exact INT8 arithmetic, placement and predicted latency.",
-      adze::exec::kParameters, nullptr, &kBackend);
+      kBackend);
   return &made;
 }
 

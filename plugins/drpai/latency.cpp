@@ -254,10 +254,7 @@ void LatencyModel::add_hand_overs(const Program& program,
 double LatencyModel::sparsity(std::size_t node) const {
   const Work& work = works_[node];
   if (work.weight_value == ADZE_NONE) return 0;
-  const std::span<const float> weights = f32(graph_.values[work.weight_value]->constant);
-  if (weights.empty()) return 0;
-  const auto zeros = std::count(weights.begin(), weights.end(), 0.0f);
-  return static_cast<double>(zeros) / static_cast<double>(weights.size());
+  return exec::share_of_zeros(*graph_.values[work.weight_value]);
 }
 
 double LatencyModel::node_ms(std::size_t node, const WhatIf& what_if) const {

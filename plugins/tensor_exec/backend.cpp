@@ -1,5 +1,7 @@
 #include "plugins/tensor_exec/backend.hpp"
 
+#include <adze/ext/draft/integer_constants.h>
+
 #include <fstream>
 
 namespace adze::exec {
@@ -29,6 +31,12 @@ const std::array<adze_param, 2> kParameters = {{
      "Memory in MiB that a model's values may take; 0: as much as this machine has.", 0, 0,
      kMaxMemoryMib, nullptr, nullptr},
 }};
+
+adze_component component(const char* id, const char* doc, const adze_backend& backend) {
+  adze_component made = adze::component(id, doc, kParameters, nullptr, &backend);
+  made.flags |= ADZE_TAKES_INTEGER_CONSTANTS;
+  return made;
+}
 
 Options options_of(const adze_call& call) {
   const std::string_view path = *call.arguments[0]->text;

@@ -11,6 +11,8 @@ namespace adze::exec {
 
 /// The parameters of both backends.
 extern const std::array<adze_param, 2> kParameters;
+/// A backend with them.
+adze_component component(const char* id, const char* doc, const adze_backend& backend);
 /// What a call says about them, and its threads.
 Options options_of(const adze_call& call);
 

@@ -375,6 +375,38 @@ std::vector<std::int64_t> Program::integers(std::uint32_t index) const {
   return result;
 }
 
+std::vector<std::int16_t> Program::small_integers(std::uint32_t index) const {
+  const Constant& constant = constant_of(values.at(index));
+  const auto widened = [&]<class T>(const T* elements) {
+    return std::vector<std::int16_t>(elements, elements + constant.bytes.size());
+  };
+  if (constant.dtype == DType::i8)
+    return widened(reinterpret_cast<const std::int8_t*>(constant.bytes.data()));
+  if (constant.dtype == DType::u8)
+    return widened(reinterpret_cast<const std::uint8_t*>(constant.bytes.data()));
+  std::vector<std::int16_t> result;
+  for (const std::int64_t q : integers(index)) result.push_back(static_cast<std::int16_t>(q));
+  return result;
+}
+
+double share_of_zeros(const adze_value& value) {
+  if (!value.constant) return 0;
+  const Value copy = copy_value(value, Contents::all);
+  if (!copy.constant || copy.constant->bytes.empty()) return 0;
+  const auto count = static_cast<std::size_t>(element_count(copy.shape));
+  std::size_t zeros = 0;
+  const std::size_t inner = copy.quantization && copy.quantization->axis >= 0
+                                ? inner_of(copy.shape, copy.quantization->axis)
+                                : 1;
+  for (std::size_t i = 0; i < count; ++i) {
+    const double zero =
+        copy.quantization ? copy.quantization->zero_point[scale_index(*copy.quantization, i, inner)]
+                          : 0;
+    zeros += element(*copy.constant, i) == zero;
+  }
+  return static_cast<double>(zeros) / static_cast<double>(count);
+}
+
 Program make_program(const adze_graph& graph, Rounding rounding, Contents contents) {
   Program program;
   program.rounding = rounding;

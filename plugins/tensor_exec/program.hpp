@@ -106,6 +106,8 @@ struct Program {
 
   std::vector<float> floats(std::uint32_t value) const;           ///< a constant, dequantized
   std::vector<std::int64_t> integers(std::uint32_t value) const;  ///< a constant, as stored
+  /// The same of a constant of at most 8 bits.
+  std::vector<std::int16_t> small_integers(std::uint32_t value) const;
 };
 
 enum class Contents : std::uint8_t { all, small };  ///< small: constants over 4 KiB are omitted
@@ -113,6 +115,9 @@ enum class Contents : std::uint8_t { all, small };  ///< small: constants over 4
 /// Copies the graph but for the bytes of constants; value and node indices stay the same. Values
 /// whose type or shape cannot be handled get a `problem`.
 Program make_program(const adze_graph& graph, Rounding rounding, Contents contents = Contents::all);
+
+/// Of a constant as the host shows it: how many of its elements are 0, as a share.
+double share_of_zeros(const adze_value& value);
 
 /// Checks every rule the executor relies on. Errors: DATA_LOSS naming what is wrong.
 void validate(const Program& program);

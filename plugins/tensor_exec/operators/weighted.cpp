@@ -44,6 +44,9 @@ class RowwiseConvolutionKernel final : public Kernel {
         (!one_pixel && g.in_channels > kFewChannels))
       return 0;
     const std::int64_t parts = g.out_height % 8 == 0 ? 8 : g.out_height % 4 == 0 ? 4 : 0;
+    // A call of oneDNN takes some microseconds before it computes.
+    constexpr std::int64_t kFewestProducts = 500'000;
+    if (g.out_pixels() * g.out_channels * g.depth() < parts * kFewestProducts) return 0;
     // Parts within the padding alone would see no row of the image.
     const bool sees_rows = g.out_height / std::max<std::int64_t>(parts, 1) * g.stride_height >
                            std::max(g.pad_top, g.pad_bottom);
@@ -104,7 +107,8 @@ class RowwiseConvolutionKernel final : public Kernel {
 };
 
 template <class T>
-std::vector<T> in_channel_order(const WeightedLayer& layer, const std::vector<T>& stored) {
+std::vector<T> in_channel_order(const WeightedLayer& layer, std::vector<T> stored) {
+  if (layer.depth_stride == 1 && layer.output_stride == layer.geometry.depth()) return stored;
   std::vector<T> ordered;
   ordered.reserve(stored.size());
   for (std::int64_t o = 0; o < layer.geometry.out_channels; ++o)
@@ -141,15 +145,15 @@ IntegerConvolution integer_problem(const Site& site, const WeightedLayer& layer)
   problem.clamp = site.clamp;
   problem.rounding = site.program.rounding;
 
-  const auto stored = in_channel_order(layer, site.program.integers(layer.weights));
+  problem.weights = in_channel_order(layer, site.program.small_integers(layer.weights));
   const std::size_t depth = static_cast<std::size_t>(layer.geometry.depth());
   const std::vector<float> bias = bias_of(site, layer);
   for (std::size_t o = 0; o < channels; ++o) {
     if (std::isnan(bias[o])) site.malformed("its bias holds a NaN, which no integer stands for");
     const std::size_t at = quantization.scale.size() == 1 ? 0 : o;
     for (std::size_t i = 0; i < depth; ++i)
-      problem.weights.push_back(
-          static_cast<std::int16_t>(stored[o * depth + i] - quantization.zero_point[at]));
+      problem.weights[o * depth + i] =
+          static_cast<std::int16_t>(problem.weights[o * depth + i] - quantization.zero_point[at]);
     problem.weight_scales.push_back(quantization.scale[at]);
     problem.bias.push_back(quantize_bias(bias[o], problem.input.scale * quantization.scale[at]));
   }

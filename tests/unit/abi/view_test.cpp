@@ -116,6 +116,28 @@ TEST(View, masks_and_quantization_of_earlier_stages_are_shown) {
   EXPECT_EQ(shown.quant->zero_point, nullptr);
 }
 
+TEST(View, shows_quantized_constants_as_integers_to_who_takes_them) {
+  Graph graph = test::two_gemms();
+  Value& weight = graph.values[1];
+  const std::vector<std::int8_t> integers{1, 2, 3, 4, 5, -6};
+  const Tensor stored(DType::i8, *weight.shape, std::span<const std::int8_t>(integers));
+  weight.constant = Tensor::dequantized({stored, -1, {0.5f}, {}});
+  weight.quant = Quant{-1, true, 8, {0.5f}, {}};
+  const View shown(graph, {}, ConstantsAs::integers);
+  const adze_tensor& constant = *shown.graph()->values[1]->constant;
+  EXPECT_EQ(constant.code, ADZE_INT);
+  EXPECT_EQ(constant.bits, 8);
+  EXPECT_EQ(constant.data, stored.bytes().data());
+  EXPECT_EQ(shown.graph()->values[1]->bits, 32);
+  EXPECT_EQ(shown.constants().at(&constant)->dtype(), DType::i8);
+  EXPECT_THAT(adze::f32(View(graph).graph()->values[1]->constant),
+              ElementsAre(0.5f, 1, 1.5f, 2, 2.5f, -3));
+
+  weight.quant->scale = {0.25f};  // another quantization than that of the integers
+  const View again(graph, {}, ConstantsAs::integers);
+  EXPECT_EQ(again.graph()->values[1]->constant->code, ADZE_FLOAT);
+}
+
 TEST(View, an_unknown_rank_is_minus_one) {
   Graph graph = test::two_gemms();
   graph.values[3].shape.reset();

@@ -158,6 +158,31 @@ TEST(Attachment, belongs_to_the_contents_and_goes_when_they_change) {
   EXPECT_EQ(Tensor().attachment(), nullptr);
 }
 
+TEST(Tensor, computes_the_floats_that_integers_stand_for_when_it_is_asked) {
+  const Tensor stored(DType::i8, {2, 2}, std::span<const std::int8_t>({-128, 0, 1, 127}));
+  const Tensor floats = Tensor::dequantized({stored, 0, {0.5f, 2}, {0, 1}});
+  EXPECT_EQ(floats.dtype(), DType::f32);
+  EXPECT_EQ(floats.size_bytes(), 16u);
+  const Tensor other = floats.reshaped({4});
+  ASSERT_NE(floats.integers(), nullptr);
+  EXPECT_EQ(floats.integers()->stored.bytes().data(), stored.bytes().data());
+  EXPECT_EQ(to_f32(floats), (std::vector<float>{-64, 0, 0, 252}));
+  EXPECT_EQ(other.bytes().data(), floats.bytes().data()) << "computed once";
+  const Tensor bytes(DType::u8, {2}, std::span<const std::uint8_t>({0, 255}));
+  EXPECT_EQ(to_f32(Tensor::dequantized({bytes, -1, {0.5f}, {}})), (std::vector<float>{0, 127.5f}));
+}
+
+TEST(Tensor, forgets_the_integers_when_contents_change) {
+  const Tensor stored(DType::i8, {2}, std::span<const std::int8_t>({1, 2}));
+  const Tensor floats = Tensor::dequantized({stored, -1, {1}, {}});
+  Tensor changed = floats;
+  changed.mutate<float>()[0] = 7;
+  EXPECT_EQ(changed.integers(), nullptr);
+  EXPECT_EQ(to_f32(changed), (std::vector<float>{7, 2}));
+  EXPECT_EQ(to_f32(floats), (std::vector<float>{1, 2}));
+  ASSERT_NE(floats.integers(), nullptr);
+}
+
 TEST(DTypes, codes_lead_back_to_the_type) {
   for (int i = 0; i <= static_cast<int>(DType::boolean); ++i) {
     const auto dtype = static_cast<DType>(i);
