@@ -115,10 +115,12 @@ class Instance {
 };
 
 /// Runs a pruner or quantizer on `graph` and returns what it asked for. Creates and destroys the
-/// instance. Errors: PluginError; INVALID_ARGUMENT for arguments or an extension of `needs` that
-/// `services` does not have.
+/// instance. `refits`: nodes it may change without pruning them (adze.refit/1). Errors:
+/// PluginError; INVALID_ARGUMENT for arguments or an extension of `needs` that `services` does not
+/// have.
 EditList run_edit_component(const Component& component, const Settings& settings,
                             const Graph& graph, const std::vector<std::uint32_t>& targets,
-                            const CallOptions& options, const std::vector<Service*>& services);
+                            const CallOptions& options, const std::vector<Service*>& services,
+                            const std::vector<std::uint32_t>& refits = {});
 
 }  // namespace adze::host

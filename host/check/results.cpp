@@ -35,12 +35,17 @@ Finding check_R01(Subject& subject) {
 Finding check_R02(Subject& subject) {
   return each_component(subject, [&](const Component& component, const Settings& settings) {
     if (component.kind() == ComponentKind::backend) return skipped("a backend: see S03");
-    subject.note("its edits were looked at");
-    const Answer answer =
-        try_component(subject, component, usual_model(subject, component, settings), settings);
-    const auto bad = std::ranges::find_if_not(answer.refused, is_of_kind_rule);
-    if (bad != answer.refused.end()) return failed("the host refused an edit: " + *bad);
-    return passed(fmt::format("{} edits", answer.edits ? answer.edits->edits().size() : 0));
+    const SampleModel model = usual_model(subject, component, settings);
+    std::size_t count = 0;
+    for (const Situation& situation : {Situation{}, Situation{.only_refits = true}}) {
+      subject.note(situation.only_refits ? "layers may be corrected, but not pruned"
+                                         : "its edits were looked at");
+      const Answer answer = try_component(subject, component, model, settings, situation);
+      const auto bad = std::ranges::find_if_not(answer.refused, is_of_kind_rule);
+      if (bad != answer.refused.end()) return failed("the host refused an edit: " + *bad);
+      if (answer.edits) count += answer.edits->edits().size();
+    }
+    return passed(fmt::format("{} edits", count));
   });
 }
 

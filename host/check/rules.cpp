@@ -132,7 +132,8 @@ constexpr Rule kRules[] = {
     {"R01", "records a text for every failure", kFailure,
      "Return through host->fail(call, code, text).", check_R01, kRuns},
     {"R02", "hands in edits that the host accepts", kFailure,
-     "Name values of the graph as shown, with their count, shape and type; change targets only.",
+     "Name values of the graph as shown, with their count, shape and type; change targets only, "
+     "and prune nothing of adze.refit/1.",
      check_R02, kRuns},
     {"R03", "answers the same bytes to the same question, when it says DETERMINISTIC", kFailure,
      "Take randomness from call->seed alone, not from time, addresses or process numbers; sum and "

@@ -8,6 +8,7 @@
 #include "host/abi/guard.hpp"
 #include "host/abi/onnx_bytes.hpp"
 #include "host/abi/parallel.hpp"
+#include "host/abi/refit.hpp"
 #include "host/base/error.hpp"
 #include "host/calibrate/calibration.hpp"
 #include "host/check/model_builder.hpp"
@@ -182,13 +183,14 @@ Tensor made_up(DType dtype, const Shape& shape, const std::string& name) {
 bool is_served(ComponentKind kind, const std::string& id) {
   static const Graph kNoGraph;
   static const std::filesystem::path kNowhere;
-  for (const auto& service : services_for(kind, kNoGraph, {}, 1, kNowhere))
+  for (const auto& service : services_for(kind, kNoGraph, {}, {}, 1, kNowhere))
     if (id == service->id()) return true;
   return false;
 }
 
 std::vector<std::unique_ptr<Service>> services_for(ComponentKind kind, const Graph& graph,
                                                    const std::vector<std::uint32_t>& targets,
+                                                   const std::vector<std::uint32_t>& refits,
                                                    std::uint32_t threads,
                                                    const std::filesystem::path& work_dir) {
   std::vector<std::unique_ptr<Service>> services;
@@ -202,6 +204,7 @@ std::vector<std::unique_ptr<Service>> services_for(ComponentKind kind, const Gra
   services.push_back(std::make_unique<MadeUpEvaluate>(graph));
   services.push_back(std::make_unique<MadeUpLatency>(graph));
   services.push_back(std::make_unique<StructureService>(graph, targets, 1));
+  if (kind == ComponentKind::pruner) services.push_back(std::make_unique<Refit>(refits));
   return services;
 }
 

@@ -15,9 +15,10 @@ namespace adze::host::check {
 /// Whether services() has it for a component of this kind.
 bool is_served(ComponentKind kind, const std::string& id);
 
-/// `graph` and `work_dir` must outlive them.
+/// `graph` and `work_dir` must outlive them. `refits`: nodes to correct without pruning them.
 std::vector<std::unique_ptr<Service>> services_for(ComponentKind kind, const Graph& graph,
                                                    const std::vector<std::uint32_t>& targets,
+                                                   const std::vector<std::uint32_t>& refits,
                                                    std::uint32_t threads,
                                                    const std::filesystem::path& work_dir);
 

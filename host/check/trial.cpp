@@ -80,12 +80,13 @@ std::string Answer::describe() const {
 class Instance::Step {
  public:
   Step(Instance& instance, CallCounter& counter, const Graph& graph,
-       const std::vector<std::uint32_t>& targets, const std::filesystem::path& work_dir)
+       const std::vector<std::uint32_t>& targets, const std::filesystem::path& work_dir,
+       const std::vector<std::uint32_t>& refits = {})
       : call(instance.component_, instance.settings_, instance.situation_,
              instance.situation_.has_target ? instance.target_.get() : nullptr, counter),
         stage(instance.situation_.behind, instance.situation_.read_only),
         view_(graph, targets) {
-    services_ = services_for(instance.component_.kind(), graph, targets,
+    services_ = services_for(instance.component_.kind(), graph, targets, refits,
                              instance.situation_.threads, work_dir);
     for (const auto& service : services_) call.offer(*service);
     call.show(view_);
@@ -160,12 +161,15 @@ Answer Instance::call(const SampleModel& model) {
 }
 
 Answer Instance::edit(const SampleModel& model) {
-  const auto targets = situation_.with_targets ? model.targets : std::vector<std::uint32_t>{};
+  static const std::vector<std::uint32_t> kNoNodes;
+  const bool changes = situation_.with_targets && !situation_.only_refits;
+  const auto& targets = changes ? model.targets : kNoNodes;
+  const auto& refits = situation_.only_refits ? model.targets : kNoNodes;
   Answer answer;
-  EditList& edits = answer.edits.emplace(model.graph, targets);
+  EditList& edits = answer.edits.emplace(model.graph, targets, refits);
   CallCounter counter{.fail_at = situation_.fail_at, .stop_at = situation_.stop_at};
   static const std::filesystem::path kNowhere;
-  Step step(*this, counter, model.graph, targets, kNowhere);
+  Step step(*this, counter, model.graph, targets, kNowhere, refits);
   step.call.show_edits(edits);
   adze_call* shown = step.show(model.int4);
   const adze_pruner* pruner = component_.component->pruner;

@@ -23,6 +23,7 @@ struct Situation {
   bool has_target = true, has_facts = true;
   bool only_needed_extensions = false;
   bool with_targets = true;   ///< nodes that may be changed
+  bool only_refits = false;   ///< the targets may be corrected, but not pruned
   std::uint64_t stop_at = 0;  ///< the progress call, from 1, that says stop; 0: none
   std::uint64_t fail_at = 0;  ///< the call of edit, report or an extension that fails; 0: none
   std::uint32_t threads = 2;

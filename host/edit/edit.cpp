@@ -64,6 +64,18 @@ void check_elements(const Value& value, const Tensor& contents) {
   }
 }
 
+/// Who may not prune a layer may not do it with new contents either.
+void check_dense(const Value& value, const Tensor& contents) {
+  if (!is_float(contents.dtype())) return;
+  const std::vector<float> before = to_f32(*value.constant), after = to_f32(contents);
+  for (std::size_t i = 0; i < after.size(); ++i)
+    if (after[i] == 0 && before[i] != 0)
+      refuse(ADZE_FAILED_PRECONDITION,
+             "set_constant: '{}': element {} would become 0; this stage may correct the layer, but "
+             "not prune it (R02)",
+             value.name, i);
+}
+
 void check_scales(const Value& value, const Quant& quant) {
   for (const float scale : quant.scale)
     if (!std::isfinite(scale) || !(scale > 0))
@@ -118,27 +130,38 @@ void commit_mask(Value& value, std::span<const std::uint8_t> keep, const std::st
 
 }  // namespace
 
-EditList::EditList(const Graph& shown, std::vector<std::uint32_t> targets)
-    : shown_(shown), targets_(std::move(targets)) {
+EditList::EditList(const Graph& shown, std::vector<std::uint32_t> targets,
+                   std::vector<std::uint32_t> refits)
+    : shown_(shown), targets_(std::move(targets)), refits_(std::move(refits)) {
   std::ranges::sort(targets_);
+  std::ranges::sort(refits_);
 }
 
-const Value& EditList::changeable_constant(const char* verb, std::uint32_t index) const {
+bool EditList::is_target(std::uint32_t node) const {
+  return std::ranges::binary_search(targets_, node);
+}
+
+const Value& EditList::changeable_constant(Edit::Kind kind, std::uint32_t index) const {
+  const char* const verb = kind == Edit::Kind::mask ? "set_mask" : "set_constant";
   if (index >= shown_.values.size())
     refuse(ADZE_INVALID_ARGUMENT, "{}: there is no value {} (R02)", verb, index);
   const Value& value = shown_.value(index);
   if (!value.constant)
     refuse(ADZE_INVALID_ARGUMENT, "{}: '{}' is no constant (R02)", verb, value.name);
-  for (const std::uint32_t node : value.consumers)
-    if (!std::ranges::binary_search(targets_, node))
-      refuse(ADZE_PERMISSION_DENIED,
-             "{}: '{}' belongs to node '{}', which this stage may not change (not in targets)",
-             verb, value.name, shown_.nodes.at(node).name);
+  for (const std::uint32_t node : value.consumers) {
+    if (is_target(node)) continue;
+    const bool may_be_refitted = std::ranges::binary_search(refits_, node);
+    if (may_be_refitted && kind == Edit::Kind::constant) continue;
+    refuse(ADZE_PERMISSION_DENIED, "{}: '{}' belongs to node '{}', which this stage may {}", verb,
+           value.name, shown_.nodes.at(node).name,
+           may_be_refitted ? "correct, but not prune (only in adze.refit/1)"
+                           : "not change (not in targets)");
+  }
   return value;
 }
 
 void EditList::check_contents(std::uint32_t index, DType dtype, const Shape& shape) const {
-  const Value& value = changeable_constant("set_constant", index);
+  const Value& value = changeable_constant(Edit::Kind::constant, index);
   const DType wanted = shown_as(value.constant->dtype());
   if (dtype != wanted || shape != value.constant->shape())
     refuse(ADZE_INVALID_ARGUMENT,
@@ -149,7 +172,10 @@ void EditList::check_contents(std::uint32_t index, DType dtype, const Shape& sha
 
 void EditList::set_constant(std::uint32_t index, Tensor contents) {
   check_contents(index, contents.dtype(), contents.shape());
-  check_elements(shown_.value(index), contents);
+  const Value& value = shown_.value(index);
+  check_elements(value, contents);
+  if (!std::ranges::all_of(value.consumers, [&](std::uint32_t node) { return is_target(node); }))
+    check_dense(value, contents);
   edits_.push_back({.kind = Edit::Kind::constant,
                     .target = index,
                     .constant = std::move(contents),
@@ -159,7 +185,7 @@ void EditList::set_constant(std::uint32_t index, Tensor contents) {
 }
 
 void EditList::set_mask(std::uint32_t index, std::span<const std::uint8_t> keep) {
-  const Value& value = changeable_constant("set_mask", index);
+  const Value& value = changeable_constant(Edit::Kind::mask, index);
   if (!is_float(value.constant->dtype()))
     refuse(ADZE_INVALID_ARGUMENT, "set_mask: '{}' is of {}, only weights can be pruned (R02)",
            value.name, info(value.constant->dtype()).name);

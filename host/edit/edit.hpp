@@ -29,13 +29,14 @@ class EditList {
  public:
   /// `shown` must outlive the list. `targets`: nodes this stage may change; a new constant or mask
   /// for a value that any other node reads is refused with PERMISSION_DENIED. Quantization is not
-  /// restricted.
-  EditList(const Graph& shown, std::vector<std::uint32_t> targets);
+  /// restricted. `refits`: nodes whose constants it may change, but not prune.
+  EditList(const Graph& shown, std::vector<std::uint32_t> targets,
+           std::vector<std::uint32_t> refits = {});
 
   /// Errors of all: INVALID_ARGUMENT (no such value, not a constant, wrong shape, type or count,
   /// not finite, scale not > 0, axis or zero point out of range, no such group, channels not
   /// ascending or all of them), FAILED_PRECONDITION (a nonzero constant under a mask of an earlier
-  /// stage).
+  /// stage; a new zero in a layer that stays dense).
   /// `contents` has the type the view shows: f32 for f16 and bf16 constants.
   void set_constant(std::uint32_t value, Tensor contents);
   /// What set_constant() refuses before it looks at the elements, for callers who copy from
@@ -62,11 +63,12 @@ class EditList {
   Graph commit(const std::string& pattern = "unstructured") const;
 
  private:
-  const Value& changeable_constant(const char* verb, std::uint32_t value) const;
+  bool is_target(std::uint32_t node) const;
+  const Value& changeable_constant(Edit::Kind kind, std::uint32_t value) const;
   const Value& quantizable(std::uint32_t value) const;
 
   const Graph& shown_;
-  std::vector<std::uint32_t> targets_;
+  std::vector<std::uint32_t> targets_, refits_;
   std::vector<Edit> edits_;
   mutable std::unique_ptr<const ChannelGroups> groups_;  // found when first asked for
 };

@@ -19,6 +19,7 @@ Offers offers_of(adze_call* call) {
   find(call, ADZE_LATENCY, offers.latency);
   find(call, ADZE_DATASET, offers.dataset);
   find(call, ADZE_STRUCTURE, offers.structure);
+  find(call, ADZE_REFIT, offers.refit);
   find(call, ADZE_ONNX_BYTES, offers.onnx_bytes);
   find(call, ADZE_PARALLEL, offers.parallel);
   return offers;
@@ -42,6 +43,9 @@ void write_call(Writer& to, adze_call* call, std::uint64_t argument_count, Graph
   to.number<std::uint64_t>(offers.dataset ? offers.dataset->held_out_count : 0);
   to.number<std::uint8_t>(offers.dataset && ADZE_HAS(offers.dataset, adze_dataset, reference));
   to.number<std::uint8_t>(offers.structure != nullptr);
+  to.number<std::uint8_t>(offers.refit != nullptr);
+  to.array(offers.refit ? offers.refit->nodes : nullptr,
+           offers.refit ? offers.refit->node_count : 0);
   to.number<std::uint8_t>(offers.onnx_bytes != nullptr);
   to.number<std::uint8_t>(offers.parallel != nullptr);
   if (graph == GraphSource::here && !call->graph) graph = GraphSource::none;
@@ -72,6 +76,10 @@ ReadCall read_call(Reader& from, Pool& pool) {
   read.held_out_count = from.number<std::uint64_t>();
   read.reference = from.number<std::uint8_t>();
   read.structure = from.number<std::uint8_t>();
+  read.refit = from.number<std::uint8_t>();
+  std::uint64_t refits = 0;
+  const auto* nodes = from.array<std::uint32_t>(refits);
+  read.refits.assign(nodes, nodes + refits);
   read.onnx_bytes = from.number<std::uint8_t>();
   read.parallel = from.number<std::uint8_t>();
   read.graph = static_cast<GraphSource>(from.number<std::uint8_t>());

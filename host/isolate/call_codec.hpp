@@ -7,8 +7,11 @@
 #include <adze/ext/draft/evaluate.h>
 #include <adze/ext/draft/latency.h>
 #include <adze/ext/draft/parallel.h>
+#include <adze/ext/draft/refit.h>
 #include <adze/ext/draft/structure.h>
 #include <adze/ext/onnx_bytes.h>
+
+#include <vector>
 
 #include "host/isolate/view_codec.hpp"
 
@@ -22,6 +25,7 @@ struct Offers {
   const adze_latency* latency = nullptr;
   const adze_dataset* dataset = nullptr;
   const adze_structure* structure = nullptr;
+  const adze_refit* refit = nullptr;
   const adze_onnx_bytes* onnx_bytes = nullptr;
   const adze_parallel* parallel = nullptr;  ///< a worker lends its own threads
 };
@@ -40,9 +44,10 @@ struct ReadCall {
   adze_call call{};
   GraphSource graph = GraphSource::none;
   bool calibration = false, evaluate = false, latency = false, dataset = false, structure = false,
-       onnx_bytes = false, parallel = false, reference = false;
+       onnx_bytes = false, parallel = false, reference = false, refit = false;
   std::uint32_t calibration_samples = 0, evaluate_samples = 0, latency_source = 0, labeled = 0;
   std::uint64_t train_count = 0, held_out_count = 0;
+  std::vector<std::uint32_t> refits;
 };
 ReadCall read_call(Reader& from, Pool& pool);
 

@@ -264,6 +264,8 @@ WorkerServices::WorkerServices(const ReadCall& read)
       dataset_{sizeof dataset_,     read.labeled, read.train_count,
                read.held_out_count, batch_thunk,  read.reference ? reference_thunk : nullptr},
       structure_{sizeof structure_, 0, groups_thunk},
+      refit_{sizeof refit_, static_cast<std::uint32_t>(offered_.refits.size()),
+             offered_.refits.data()},
       onnx_{sizeof onnx_, 0, onnx_bytes_thunk, onnx_save_thunk},
       parallel_{sizeof parallel_, 0, for_each_thunk} {}
 
@@ -274,6 +276,7 @@ const void* WorkerServices::find(const char* id) const {
   if (wanted == ADZE_LATENCY && offered_.latency) return &latency_;
   if (wanted == ADZE_DATASET && offered_.dataset) return &dataset_;
   if (wanted == ADZE_STRUCTURE && offered_.structure) return &structure_;
+  if (wanted == ADZE_REFIT && offered_.refit) return &refit_;
   if (wanted == ADZE_ONNX_BYTES && offered_.onnx_bytes) return &onnx_;
   if (wanted == ADZE_PARALLEL && offered_.parallel) return &parallel_;
   return nullptr;

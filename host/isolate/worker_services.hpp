@@ -51,6 +51,7 @@ class WorkerServices {
   adze_latency latency_;
   adze_dataset dataset_;
   adze_structure structure_;
+  adze_refit refit_;
   adze_onnx_bytes onnx_;
   adze_parallel parallel_;
 };

@@ -196,14 +196,15 @@ class Optimizer {
     std::vector<std::uint32_t> targets;
     timed(use, [&] {
       try {
-        Targets chosen = choose_targets(graph_, stage.component.kind(), stage.spec->include,
-                                        stage.spec->exclude, needs_structure(stage.component));
-        targets = std::move(chosen.nodes);
-        done.excluded = std::move(chosen.excluded);
+        const Targets chosen =
+            choose_targets(graph_, stage.component.kind(), stage.spec->include, stage.spec->exclude,
+                           needs_structure(stage.component));
+        targets = chosen.nodes;
+        done.excluded = chosen.excluded;
         if (stage.component.kind() == ComponentKind::quantizer)
           quantize(stage, targets, done);
         else
-          apply(stage, targets, use);
+          apply(stage, chosen, use);
       } catch (const PluginError&) {
         throw;
       } catch (const Error& error) {
@@ -248,8 +249,8 @@ class Optimizer {
     graph_ = std::move(outcome.candidate.graph);
   }
 
-  void apply(const Stage& stage, const std::vector<std::uint32_t>& targets,
-             const std::string& use) {
+  void apply(const Stage& stage, const Targets& chosen, const std::string& use) {
+    const std::vector<std::uint32_t>& targets = chosen.nodes;
     const CallOptions options = call(use);
     const StageServices services(dense_, graph_, targets, *samples_,
                                  {.run = [this](const Graph& graph) { return backend_for(graph); },
@@ -261,8 +262,8 @@ class Optimizer {
       settings.try_emplace(kDatabaseParameter,
                            std::filesystem::absolute(options_.database).string());
     const auto begin = std::filesystem::file_time_type::clock::now();
-    const EditList edits =
-        run_edit_component(stage.component, settings, graph_, targets, options, services.all());
+    const EditList edits = run_edit_component(stage.component, settings, graph_, targets, options,
+                                              services.all(), chosen.refits);
     if (has_database) read_curves(settings, begin, targets);
     append_records(edits, graph_, use, result_.edits);
     // `edits` looks at graph_ until it is committed.

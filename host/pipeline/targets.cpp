@@ -104,12 +104,14 @@ Targets choose_targets(const Graph& graph, ComponentKind kind,
   const std::vector<bool> first = first_layers(graph, weighted),
                           last = last_layers(graph, weighted);
 
-  const auto why_not = [&](std::size_t n) -> std::string {
-    const Node& node = graph.nodes[n];
+  const auto asked = [&](const Node& node) -> std::string {
     if (matches(node.name, exclude)) return "excluded by the stage";
-    if (matches(node.name, include)) return "";
-    if (!include.empty()) return "not in the stage's include list";
-    if (!prunes || by_channels) return "";
+    if (!include.empty() && !matches(node.name, include)) return "not in the stage's include list";
+    return "";
+  };
+  const auto spared = [&](std::size_t n) -> std::string {
+    const Node& node = graph.nodes[n];
+    if (!prunes || by_channels || !include.empty()) return "";
     if (is_depthwise(graph, node)) return "depthwise convolution";
     if (node.op == "Conv" && first[n]) return "first convolution";
     if (last[n]) return "last layer";
@@ -121,10 +123,15 @@ Targets choose_targets(const Graph& graph, ComponentKind kind,
     const Node& node = graph.nodes[n];
     const bool prunable = weighted[n] && node.op != "ConvTranspose";
     if (prunes && !prunable) continue;
-    if (const std::string reason = why_not(n); reason.empty())
-      targets.nodes.push_back(static_cast<std::uint32_t>(n));
-    else
+    const auto index = static_cast<std::uint32_t>(n);
+    if (const std::string reason = asked(node); !reason.empty()) {
       targets.excluded.push_back({node.name, reason});
+    } else if (const std::string why = spared(n); !why.empty()) {
+      targets.excluded.push_back({node.name, why});
+      targets.refits.push_back(index);
+    } else {
+      targets.nodes.push_back(index);
+    }
   }
   if (prunes) drop_half_shared(graph, targets);
   if (targets.nodes.empty())

@@ -16,7 +16,8 @@ struct Excluded {
 };
 
 struct Targets {
-  std::vector<std::uint32_t> nodes;  ///< ascending
+  std::vector<std::uint32_t> nodes;   ///< ascending
+  std::vector<std::uint32_t> refits;  ///< ascending: stay dense, and may be corrected
   std::vector<Excluded> excluded;
 };
 
@@ -28,6 +29,7 @@ struct Targets {
 /// the channels of inputs and outputs stay anyway. `include` and `exclude` are node names or globs
 /// (*, ?,
 /// [...]); with an `include` only what it matches is a target; `exclude` wins.
+/// What is spared unasked may be corrected (`refits`) so that it makes up for what the others lose.
 /// Errors: INVALID_ARGUMENT when a name or glob matches no node (with the nearest name), or when
 /// nothing is left.
 Targets choose_targets(const Graph& graph, ComponentKind kind,

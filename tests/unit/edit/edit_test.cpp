@@ -55,6 +55,29 @@ TEST_F(EditListTest, rejects_weights_of_nodes_that_are_no_targets) {
   EXPECT_EQ(code_of([&] { edits.set_constant(5, tensor({2}, {1, 2})); }), ADZE_PERMISSION_DENIED);
 }
 
+TEST_F(EditListTest, a_layer_to_correct_gets_new_contents_but_neither_masks_nor_zeros) {
+  EditList corrects(graph, {0}, {1});
+  EXPECT_EQ(code_of([&] { corrects.set_mask(4, keep); }), ADZE_PERMISSION_DENIED);
+  EXPECT_EQ(code_of([&] {
+              corrects.set_constant(4, tensor({2, 3}, {1, 2, 3, 4, 0, 6}));
+            }),
+            ADZE_FAILED_PRECONDITION);
+  corrects.set_constant(4, tensor({2, 3}, {1, 2, 3, 4, 5, 6}));
+  corrects.set_constant(5, tensor({2}, {1, 0}));  // was 0
+  EXPECT_THAT(corrects.commit().values[4].constant->as<float>(), ElementsAre(1, 2, 3, 4, 5, 6));
+}
+
+TEST_F(EditListTest, a_weight_that_a_target_shares_with_a_layer_to_correct_stays_dense) {
+  graph.nodes[1].inputs[1] = 1;
+  graph.values[1].consumers = {0, 1};
+  EditList corrects(graph, {0}, {1});
+  EXPECT_EQ(code_of([&] { corrects.set_mask(1, keep); }), ADZE_PERMISSION_DENIED);
+  EXPECT_EQ(code_of([&] {
+              corrects.set_constant(1, tensor({3, 2}, {1, 2, 0, 4, 5, 6}));
+            }),
+            ADZE_FAILED_PRECONDITION);
+}
+
 TEST_F(EditListTest, rejects_a_weight_that_a_target_shares_with_another_node) {
   graph.nodes[1].inputs[1] = 1;
   graph.values[1].consumers = {0, 1};

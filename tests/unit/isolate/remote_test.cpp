@@ -52,7 +52,7 @@ Ran run(const Component& component, bool fail, const Graph& graph = graph_with_e
   try {
     const EditList edits = run_edit_component(
         component, settings, graph, {0, 1},
-        {.threads = 3, .seed = 42, .target = &target, .progress = {}}, services.all());
+        {.threads = 3, .seed = 42, .target = &target, .progress = {}}, services.all(), {2, 5});
     for (const Edit& edit : edits.edits())
       ran.edits.push_back(std::to_string(static_cast<int>(edit.kind)) + " " +
                           std::to_string(edit.target) + " " + std::to_string(edit.keep.size()) +
@@ -67,6 +67,7 @@ Ran run(const Component& component, bool fail, const Graph& graph = graph_with_e
 TEST(RemoteComponent, is_shown_and_served_the_same_as_in_this_process) {
   const Ran here = run(test::component("probe"), true);
   EXPECT_THAT(here.account, HasSubstr("onnx 300000"));
+  EXPECT_THAT(here.account, HasSubstr("refits:"));
   const test::Isolated isolated("probe");
   EXPECT_EQ(run(isolated.component(), true).account, here.account);
 }

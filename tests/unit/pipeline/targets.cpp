@@ -63,6 +63,19 @@ TEST(Targets, of_a_pruner_leave_out_first_convolution_and_last_layer) {
   EXPECT_EQ(reason(targets, all.back()), "last layer");
 }
 
+TEST(Targets, what_a_pruner_leaves_out_unasked_may_be_corrected) {
+  const Graph graph = fixture("fmnist_resnet10.onnx");
+  const std::vector<std::string> all = layers(graph);
+  const Targets targets = choose_targets(graph, ComponentKind::pruner, {}, {all.back()});
+  ASSERT_EQ(targets.refits.size(), 1u);
+  EXPECT_EQ(graph.nodes[targets.refits[0]].name, all.front());
+  EXPECT_EQ(
+      choose_targets(fixture("fmnist_mobilenet.onnx"), ComponentKind::pruner, {}, {}).refits.size(),
+      15u);
+  EXPECT_TRUE(choose_targets(graph, ComponentKind::pruner, {all[1]}, {}).refits.empty());
+  EXPECT_TRUE(choose_targets(graph, ComponentKind::pruner, {}, {}, true).refits.empty());
+}
+
 TEST(Targets, of_a_pruner_leave_out_depthwise_convolutions) {
   const Graph graph = fixture("fmnist_mobilenet.onnx");
   const Targets targets = choose_targets(graph, ComponentKind::pruner, {}, {});

@@ -3,6 +3,7 @@
 #include <adze/ext/draft/dataset.h>
 #include <adze/ext/draft/evaluate.h>
 #include <adze/ext/draft/latency.h>
+#include <adze/ext/draft/refit.h>
 #include <adze/ext/draft/structure.h>
 
 #include <adze/adze.hpp>
@@ -144,6 +145,11 @@ void services(Account& account, adze_call* call) {
           account.add(" %u", member.indices[k]);
       }
     }
+  }
+  if (const auto* table =
+          static_cast<const adze_refit*>(call->host->get_extension(call, ADZE_REFIT))) {
+    account.add("refits:");
+    for (uint32_t i = 0; i < table->node_count; ++i) account.add(" %u", table->nodes[i]);
   }
   if (const auto* table =
           static_cast<const adze_onnx_bytes*>(call->host->get_extension(call, ADZE_ONNX_BYTES))) {
