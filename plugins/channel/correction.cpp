@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "plugins/pruning/residual.hpp"
 #include "plugins/pruning/statistics.hpp"
 
 namespace channel {
@@ -33,32 +34,6 @@ std::vector<bool> changed_values(const adze_graph& graph, const Model& model,
       if (node.outputs[o] != ADZE_NONE) changed[node.outputs[o]] = true;
   }
   return changed;
-}
-
-bool has_shape_of(const adze_value& a, const adze_value& b) {
-  return a.rank >= 0 && a.rank == b.rank && std::equal(a.shape, a.shape + a.rank, b.shape);
-}
-
-/// The sum that a layer's answer goes into alone, and the rest of it, which is final when the layer
-/// is fitted.
-struct Residual {
-  std::uint32_t sum = ADZE_NONE, rest = ADZE_NONE;
-};
-
-std::optional<Residual> residual_of(const adze_graph& graph, std::uint32_t node) {
-  const std::uint32_t answer = graph.nodes[node]->outputs[0];
-  const adze_value& value = *graph.values[answer];
-  if (value.consumer_count != 1 || (value.flags & ADZE_VALUE_OUTPUT)) return std::nullopt;
-  const adze_node& add = *graph.nodes[value.consumers[0]];
-  if (std::string_view(add.op) != "Add" || *add.domain || add.input_count != 2) return std::nullopt;
-  const std::uint32_t rest = add.inputs[add.inputs[0] == answer ? 1 : 0];
-  const adze_value& other = *graph.values[rest];
-  if (rest == answer || other.constant || !has_shape_of(value, other) ||
-      !has_shape_of(value, *graph.values[add.outputs[0]]))
-    return std::nullopt;
-  // Nodes are in topological order: what the rest is made of has been fitted before.
-  if (other.producer != ADZE_NONE && other.producer > node) return std::nullopt;
-  return Residual{add.outputs[0], rest};
 }
 
 class Corrector {
@@ -97,7 +72,7 @@ class Corrector {
     pruning::MomentsRequest request{.layer = &layer};
     if (options_.sequential) {
       request.state = ADZE_STATE_EDITED;
-      if (const auto residual = residual_of(*call_->graph, layer.node))
+      if (const auto residual = pruning::residual_of(*call_->graph, layer.node))
         request.answers = {{.value = residual->sum},
                            {.value = residual->rest, .state = ADZE_STATE_EDITED, .factor = -1}};
       else

@@ -3,32 +3,23 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <iterator>
 #include <limits>
-#include <map>
-#include <set>
 #include <string>
 
 #include "plugins/channel/allocation.hpp"
 #include "plugins/channel/correction.hpp"
 #include "plugins/channel/model.hpp"
+#include "plugins/channel/ranking.hpp"
 #include "plugins/channel/samples.hpp"
 #include "plugins/channel/weights.hpp"
-#include "plugins/pruning/statistics.hpp"
 
 namespace channel {
 namespace {
 
-/// Gram matrices that live at the same time.
-constexpr double kMostGramBytes = 512e6;
-/// Refitted weights that are kept for trials, of all groups and levels together.
-constexpr double kMostTrialBytes = 1e9;
 /// Multiply-accumulates that trials may take together, and the fewest samples that tell something.
 constexpr double kMostTrialMacs = 4e12;
 constexpr double kFewestTrialSamples = 16;
 constexpr std::size_t kMeasuredLevels = 6;
-/// Numbers of channels to leave that a group is offered.
-constexpr std::size_t kMostChoices = 64, kFewestChoices = 8;
 // Shares of the progress.
 constexpr double kRanked = 0.3, kMeasured = 0.45, kAllocated = 0.65;
 
@@ -46,7 +37,9 @@ class Pruner {
   void prune() {
     choose_counts();
     set_budget();
-    rank();
+    ranking_ = rank_channels(
+        call_, options_, model_, choices_,
+        [&](double share, const char* doing) { adze::progress(call_, kRanked * share, doing); });
     const Counts leaving = allocate_channels();
     const Leaving channels = channels_of(leaving);
     const std::vector<Remains> remains = remains_of(model_, channels);
@@ -138,189 +131,13 @@ class Pruner {
     return cost;
   }
 
-  bool wants_trials() const {
-    return options_.refit && options_.allocation == Allocation::search &&
-           options_.score == Score::reconstruction;
-  }
-
-  /// `most` of them, evenly; the last is always there.
-  template <class T>
-  static std::vector<T> thinned(const std::vector<T>& all, std::size_t most) {
-    if (all.size() <= most) return all;
-    std::vector<T> some;
-    for (std::size_t i = 1; i <= most; ++i) some.push_back(all[all.size() * i / most - 1]);
-    return some;
-  }
-
-  void offer(std::size_t most) {
-    for (std::size_t g = 0; g < choices_.size(); ++g) {
-      auto& leaving = choices_[g].leaving;
-      levels_[g] = thinned(std::vector(leaving.begin() + 1, leaving.end()), most);
-      leaving = levels_[g];
-      leaving.insert(leaving.begin(), 0);
-    }
-  }
-
-  /// In which order channels leave each group, and what that does to their readers.
-  void rank() {
-    removals_.resize(model_.groups.size());
-    levels_.resize(model_.groups.size());
-    std::size_t most = kMostChoices;
-    for (offer(most); wants_trials() && trial_bytes() > kMostTrialBytes && most > kFewestChoices;)
-      offer(most /= 2);
-    keeps_trials_ = wants_trials() && trial_bytes() <= kMostTrialBytes;
-    std::vector<std::size_t> together;
-    std::set<std::size_t> layers;
-    double bytes = 0;
-    for (std::size_t g = 0; g < model_.groups.size(); ++g) {
-      if (levels_[g].empty()) continue;
-      double more = 0;
-      for (const Reading& reading : model_.groups[g].readings)
-        if (reading.layer != SIZE_MAX && !layers.contains(reading.layer))
-          more += gram_bytes(reading.layer);
-      if (!together.empty() && bytes + more > kMostGramBytes) {
-        rank_together(together, layers);
-        together.clear(), layers.clear(), bytes = 0;
-      }
-      together.push_back(g);
-      for (const Reading& reading : model_.groups[g].readings)
-        if (reading.layer != SIZE_MAX && layers.insert(reading.layer).second)
-          bytes += gram_bytes(reading.layer);
-    }
-    if (!together.empty()) rank_together(together, layers);
-    for (std::size_t g = 0; g < model_.groups.size(); ++g) {
-      choices_[g].error.clear();
-      for (const std::uint32_t leaving : choices_[g].leaving)
-        choices_[g].error.push_back(leaving ? removals_[g].error[leaving] : 0);
-    }
-  }
-
-  double gram_bytes(std::size_t layer) const {
-    const auto size = static_cast<double>(model_.layers[layer].layer.columns + 1);
-    return size * size * sizeof(double);
-  }
-  double trial_bytes() const {
-    double bytes = 0;
-    for (std::size_t g = 0; g < model_.groups.size(); ++g)
-      for (const Reading& reading : model_.groups[g].readings)
-        if (reading.layer != SIZE_MAX)
-          bytes += static_cast<double>(levels_[g].size()) * sizeof(float) *
-                   static_cast<double>(model_.layers[reading.layer].weight.size());
-    return bytes;
-  }
-
-  void rank_together(const std::vector<std::size_t>& groups, const std::set<std::size_t>& layers) {
-    std::map<std::size_t, std::size_t> gram_at;                           // by layer
-    std::map<std::pair<std::size_t, std::size_t>, std::size_t> power_at;  // by group and reading
-    std::vector<pruning::MomentsRequest> grams;
-    std::vector<adze_stat_request> powers;
-    if (options_.score == Score::reconstruction) {
-      for (const std::size_t layer : layers) {
-        gram_at[layer] = grams.size();
-        grams.push_back({.layer = &model_.layers[layer].layer});
-      }
-      for (const std::size_t g : groups)
-        for (std::size_t r = 0; r < model_.groups[g].readings.size(); ++r) {
-          const adze_member& member = *model_.groups[g].readings[r].member;
-          const std::uint32_t input = call_->graph->nodes[member.node]->inputs[0];
-          if (model_.groups[g].readings[r].layer != SIZE_MAX ||
-              call_->graph->values[input]->rank < 2)
-            continue;
-          power_at[{g, r}] = powers.size();
-          powers.push_back(request(ADZE_STAT_CHANNELS, ADZE_NONE, input, {}, ADZE_STATE_SHOWN));
-        }
-    }
-    const auto moments = pruning::collect_moments(call_, grams);
-    const Collected found(call_, powers);
-    for (const std::size_t g : groups) {
-      const Group& group = model_.groups[g];
-      std::vector<Reader> readers;
-      for (std::size_t r = 0; r < group.readings.size(); ++r) {
-        const auto gram = gram_at.find(group.readings[r].layer);
-        const auto power = power_at.find({g, r});
-        readers.push_back(reader_of(group, group.readings[r],
-                                    gram == gram_at.end() ? nullptr : &moments[gram->second],
-                                    power == power_at.end() ? nullptr : &found[power->second]));
-      }
-      const auto inside = [&](double share) {
-        adze::progress(
-            call_,
-            kRanked * (static_cast<double>(g) + share) / static_cast<double>(model_.groups.size()),
-            group.name.c_str());
-      };
-      try {
-        removals_[g] = options_.score == Score::norm
-                           ? choose_by_norm(readers, group.channels, levels_[g])
-                           : choose_removal(std::move(readers), group.channels, levels_[g],
-                                            options_.damping, inside);
-      } catch (const adze::Error& error) {
-        throw adze::Error(error.code, "readers of '" + group.name + "': " + error.what());
-      }
-      if (!keeps_trials_) removals_[g].weights.clear();
-    }
-  }
-
-  Reader reader_of(const Group& group, const Reading& reading, const pruning::Moments* gram,
-                   const adze_stat* power) const {
-    Reader reader{.columns = reading.columns};
-    if (reading.layer == SIZE_MAX) {
-      reader.weight = by_axis(*reading.member);
-      reader.power = power_of(reader.weight.cols() - 1, power);
-      reader.refits = reader.moves_bias = false;
-      return reader;
-    }
-    const ModelLayer& layer = model_.layers[reading.layer];
-    reader.weight = layer.weight;
-    reader.keep = layer.keep;
-    reader.refits = options_.refit && layer.may_refit();
-    reader.moves_bias = reader.refits && layer.has_bias();
-    if (gram)
-      reader.gram = gram->groups.front().gram;
-    else
-      reader.power = Eigen::VectorXd::Ones(layer.layer.columns);
-    for (const Writing& writing : group.writings)
-      if (writing.layer == reading.layer) reader.rows = writing.rows;
-    return reader;
-  }
-
-  /// A constant with the member's axis as columns, and a column more for a bias that is not there.
-  RowMatrix by_axis(const adze_member& member) const {
-    const adze_tensor& tensor = *call_->graph->values[member.value]->constant;
-    const auto elements = adze::f32(&tensor);
-    Eigen::Index before = 1, after = 1;
-    const auto size = static_cast<Eigen::Index>(tensor.shape[member.axis]);
-    for (std::uint32_t axis = 0; axis < static_cast<std::uint32_t>(tensor.ndim); ++axis)
-      (axis < member.axis   ? before
-       : axis > member.axis ? after
-                            : before) *=
-          axis == member.axis ? 1 : static_cast<Eigen::Index>(tensor.shape[axis]);
-    RowMatrix matrix = RowMatrix::Zero(before * after, size + 1);
-    if (elements.empty()) return matrix;
-    for (Eigen::Index i = 0; i < before; ++i)
-      for (Eigen::Index at = 0; at < size; ++at)
-        for (Eigen::Index j = 0; j < after; ++j)
-          matrix(i * after + j, at) =
-              elements[static_cast<std::size_t>((i * size + at) * after + j)];
-    return matrix;
-  }
-
-  static Eigen::VectorXd power_of(Eigen::Index inputs, const adze_stat* stat) {
-    Eigen::VectorXd power = Eigen::VectorXd::Ones(inputs);
-    if (!stat || stat->data.ndim != 2 || stat->data.shape[0] != inputs) return power;
-    const auto* rows = reinterpret_cast<const double*>(static_cast<const char*>(stat->data.data) +
-                                                       stat->data.byte_offset);
-    for (Eigen::Index i = 0; i < inputs; ++i)
-      power(i) = rows[i * 4 + 2] * rows[i * 4 + 2] + rows[i * 4 + 3];
-    return power;
-  }
-
   Counts allocate_channels() {
     if (options_.allocation == Allocation::uniform)
       return allocate_uniformly(choices_, model_.cost, budget_);
-    if (!keeps_trials_) return allocate(choices_, model_.cost, budget_);
+    if (!ranking_.keeps_trials) return allocate(choices_, model_.cost, budget_);
     const Split split(adze::need<adze_calibration>(call_, ADZE_CALIBRATION).sample_count);
     double measured = 0;
-    for (const auto& levels : levels_)
+    for (const auto& levels : ranking_.levels)
       measured += static_cast<double>(std::min(levels.size(), kMeasuredLevels));
     const double runs = measured + static_cast<double>(options_.trials);
     const double samples = std::min(kMostTrialMacs / runs / std::max(macs_, 1.0),
@@ -371,13 +188,14 @@ class Pruner {
                      kRanked + (kMeasured - kRanked) * static_cast<double>(g) /
                                    static_cast<double>(told.size()),
                      model_.groups[g].name.c_str());
-      if (levels_[g].empty()) continue;
-      const std::vector<std::uint32_t> levels = thinned(levels_[g], kMeasuredLevels);
+      if (ranking_.levels[g].empty()) continue;
+      const std::vector<std::uint32_t> levels = thinned(ranking_.levels[g], kMeasuredLevels);
       std::vector<double> ratios;  // by level, as logarithms
       for (const std::uint32_t level : levels) {
         Counts leaving(told.size(), 0);
         leaving[g] = level;
-        ratios.push_back(std::log((loss(leaving) + kTiny) / (removals_[g].error[level] + kTiny)));
+        ratios.push_back(
+            std::log((loss(leaving) + kTiny) / (ranking_.removals[g].error[level] + kTiny)));
       }
       for (std::size_t i = 1; i < told[g].leaving.size(); ++i) {
         const std::uint32_t leaving = told[g].leaving[i];
@@ -386,7 +204,7 @@ class Pruner {
         const std::size_t below = above ? above - 1 : 0;
         const double low = levels[below], high = levels[above];
         const double part = high > low ? std::clamp((leaving - low) / (high - low), 0.0, 1.0) : 1.0;
-        told[g].error[i] = (removals_[g].error[leaving] + kTiny) *
+        told[g].error[i] = (ranking_.removals[g].error[leaving] + kTiny) *
                            std::exp(ratios[below] * (1 - part) + ratios[above] * part);
       }
     }
@@ -396,9 +214,10 @@ class Pruner {
   /// Readers take over what leaves.
   void take_over(const Counts& leaving, Weights& weights) const {
     for (std::size_t g = 0; g < leaving.size(); ++g) {
-      if (leaving[g] == 0 || removals_[g].weights.empty()) continue;
-      const auto level = std::ranges::lower_bound(levels_[g], leaving[g]) - levels_[g].begin();
-      const auto& of_readers = removals_[g].weights[static_cast<std::size_t>(level)];
+      if (leaving[g] == 0 || ranking_.removals[g].weights.empty()) continue;
+      const auto level =
+          std::ranges::lower_bound(ranking_.levels[g], leaving[g]) - ranking_.levels[g].begin();
+      const auto& of_readers = ranking_.removals[g].weights[static_cast<std::size_t>(level)];
       for (std::size_t r = 0; r < of_readers.size(); ++r) {
         if (of_readers[r].size() == 0) continue;
         const std::size_t layer = model_.groups[g].readings[r].layer;
@@ -412,7 +231,7 @@ class Pruner {
   Leaving channels_of(const Counts& leaving) const {
     Leaving channels;
     for (std::size_t g = 0; g < leaving.size(); ++g) {
-      const auto& order = removals_[g].order;
+      const auto& order = ranking_.removals[g].order;
       channels.emplace_back(order.begin(), order.begin() + leaving[g]);
       std::ranges::sort(channels.back());
     }
@@ -435,10 +254,8 @@ class Pruner {
   Options options_;
   Model model_;
   std::vector<Choices> choices_;  // with what the readers lose
-  std::vector<std::vector<std::uint32_t>> levels_;
-  std::vector<Removal> removals_;
+  Ranking ranking_;
   double all_ = 0, budget_ = 0, macs_ = 0;
-  bool keeps_trials_ = false;
 };
 
 }  // namespace

@@ -3,12 +3,10 @@
 #include <algorithm>
 #include <string_view>
 
+#include "plugins/pruning/residual.hpp"
+
 namespace reconstruct {
 namespace {
-
-bool has_same_shape(const adze_value& a, const adze_value& b) {
-  return a.rank == b.rank && a.rank >= 2 && std::equal(a.shape, a.shape + a.rank, b.shape);
-}
 
 /// Every value that the layer's outputs change.
 void spread(const adze_graph& graph, std::uint32_t node, std::vector<bool>& changed) {
@@ -28,18 +26,9 @@ void spread(const adze_graph& graph, std::uint32_t node, std::vector<bool>& chan
 }  // namespace
 
 BlockOutput block_output_of(const adze_graph& graph, std::uint32_t node) {
-  BlockOutput output{graph.nodes[node]->outputs[0], ADZE_NONE};
-  const adze_value& own = *graph.values[output.value];
-  if (own.consumer_count != 1 || (own.flags & ADZE_VALUE_OUTPUT)) return output;
-  const adze_node& add = *graph.nodes[own.consumers[0]];
-  if (std::string_view(add.op) != "Add" || *add.domain || add.input_count != 2) return output;
-  const std::uint32_t skip = add.inputs[add.inputs[0] == output.value ? 1 : 0];
-  const adze_value& other = *graph.values[skip];
-  const bool is_before = other.producer == ADZE_NONE || other.producer < node;
-  if (skip == output.value || other.constant || !is_before || !has_same_shape(own, other) ||
-      !has_same_shape(own, *graph.values[add.outputs[0]]))
-    return output;
-  return {add.outputs[0], skip};
+  if (const auto residual = pruning::residual_of(graph, node))
+    return {residual->sum, residual->rest};
+  return {graph.nodes[node]->outputs[0], ADZE_NONE};
 }
 
 std::uint32_t activation_of(const adze_graph& graph, std::uint32_t value) {
