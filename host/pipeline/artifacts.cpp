@@ -67,6 +67,8 @@ json metrics_json(const OptimizeResult& result) {
                       {"op", layer.op},
                       {"unit", layer.unit},
                       {"reason", layer.reason},
+                      {"piece", layer.piece},
+                      {"handed_over", layer.handed_over},
                       {"sparsity", layer.sparsity ? json(*layer.sparsity) : json()},
                       {"predicted_ms", before_after(layer.before_ms, layer.after_ms)}});
     if (layer.sparsity) by_layer[layer.name] = *layer.sparsity;

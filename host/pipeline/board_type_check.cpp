@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <fstream>
 #include <limits>
+#include <map>
 
 #include "host/base/error.hpp"
 #include "host/base/nearest.hpp"
@@ -150,7 +152,8 @@ bool has_kind(const Target::Fact& fact, Kind kind) {
   return std::holds_alternative<std::vector<std::string>>(fact);
 }
 
-void check_range(const Target::Fact& fact, const Known& known, const std::string& where) {
+template <class Where>
+void check_range(const Target::Fact& fact, const Known& known, const Where& where) {
   if (known.kind != Kind::number) return;
   const auto* whole = std::get_if<std::int64_t>(&fact);
   const double value = whole ? static_cast<double>(*whole) : std::get<double>(fact);
@@ -158,9 +161,33 @@ void check_range(const Target::Fact& fact, const Known& known, const std::string
   const std::string least =
       known.low == kPositive ? "above 0" : fmt::format("of at least {}", known.low);
   throw Error(ADZE_INVALID_ARGUMENT,
-              fmt::format("{} is {}; it must be a number {}{}", where, value, least,
+              fmt::format("{} is {}; it must be a number {}{}", where(), value, least,
                           std::isfinite(known.high) ? fmt::format(" and at most {}", known.high)
                                                     : std::string()));
+}
+
+}  // namespace
+
+namespace {
+
+/// ":12" where `file` gives the fact; empty when it cannot be found there.
+std::string place_of(const std::string& fact, const std::string& file) {
+  std::ifstream text(file);
+  std::map<std::string, int> tables;  // of each [[list]] so far
+  std::string section;
+  int number = 0;
+  for (std::string line; std::getline(text, line);) {
+    ++number;
+    if (line.starts_with("[[")) {
+      const std::string list = line.substr(2, line.find(']') - 2);
+      section = fmt::format("{}.{}.", list, tables[list]++);
+    } else if (line.starts_with("[")) {
+      section = line.substr(1, line.find(']') - 1) + ".";
+    } else if (section + line.substr(0, line.find_first_of(" =")) == fact) {
+      return fmt::format(":{}", number);
+    }
+  }
+  return "";
 }
 
 }  // namespace
@@ -173,7 +200,10 @@ void check_board_type(const Facts& facts, const std::string& file) {
   }
   std::vector<std::string> present;
   for (const auto& [name, fact] : facts) {
-    const std::string plain = without_index(name), where = fmt::format("{}: '{}'", file, name);
+    const std::string plain = without_index(name);
+    const auto where = [&, &key = name] {
+      return fmt::format("{}{}: '{}'", file, place_of(key, file), key);
+    };
     present.push_back(section_of(name));
     const auto known = std::find_if(std::begin(kFacts), std::end(kFacts),
                                     [&](const Known& one) { return one.name == plain; });
@@ -186,11 +216,11 @@ void check_board_type(const Facts& facts, const std::string& file) {
       throw Error(ADZE_INVALID_ARGUMENT,
                   fmt::format("{} is unknown{}; numbers say their unit in their name. Known there: "
                               "{}",
-                              where, did_you_mean(plain, names), others));
+                              where(), did_you_mean(plain, names), others));
     }
     if (!has_kind(fact, known->kind))
       throw Error(ADZE_INVALID_ARGUMENT,
-                  fmt::format("{} must be {}", where, described(known->kind)));
+                  fmt::format("{} must be {}", where(), described(known->kind)));
     check_range(fact, *known, where);
   }
   for (const Known& known : kFacts)

@@ -72,6 +72,8 @@ struct LayerChange {
   std::string name, op, unit, reason;  ///< reason: why not on DRP-AI; empty when it is
   std::optional<double> sparsity;      ///< of nodes with a weight
   double before_ms = 0, after_ms = 0;  ///< predicted
+  std::uint32_t piece = 0;        ///< nodes of one unit that run together have one number, in order
+  std::uint32_t handed_over = 0;  ///< results that the other unit reads
 };
 
 struct StepTime {

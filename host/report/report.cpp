@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "host/report/page.hpp"
+#include "host/report/placement_report.hpp"
 #include "host/report/quantization_report.hpp"
 #include "host/report/svg.hpp"
 #include "host/report/sweep_report.hpp"
@@ -58,6 +59,11 @@ std::string summary_cards(const json& metrics, const json& validation) {
         fmt::format("{:.3g} → {:.3g} ms", metrics.at("predicted_ms").at("before").get<double>(),
                     metrics.at("predicted_ms").at("after").get<double>()),
         "predicted latency on " + metrics.at("board_type").get<std::string>());
+    if (const json memory = metrics.value("memory_bytes", json()); memory.is_object())
+      cards += card(fmt::format("{:.1f} MB", memory.at("need").get<double>() / 1e6),
+                    fmt::format("of {:.1f} MB of the memory area of DRP-AI",
+                                memory.at("area").get<double>() / 1e6),
+                    memory.at("fits").get<bool>() ? "" : "fail");
     cards += card(fmt::format("{} → {}", kilobytes(metrics.at("size_bytes").at("before")),
                               kilobytes(metrics.at("size_bytes").at("after"))),
                   "model file");
@@ -105,6 +111,16 @@ std::string accuracy_section(const json& metrics, const json& validation) {
   return html + table({"Step", "Run by", metric_name(metric), "Change", "Sparsity"}, cells, 2);
 }
 
+std::string rewrite_section(const json& rewrites) {
+  std::vector<std::vector<std::string>> rows;
+  for (const json& rewrite : rewrites)
+    rows.push_back(
+        {rewrite.at("node"), rewrite.at("op"), rewrite.at("reason"), rewrite.at("text")});
+  if (rows.empty()) return "";
+  return heading("Nodes said differently to stay on the accelerator") +
+         table({"Node", "Operator", "Why it would leave", "What stands there now"}, rows, 9);
+}
+
 std::string layer_section(const json& metrics) {
   std::vector<BarRow> sparsity, latency;
   std::vector<std::vector<std::string>> elsewhere;
@@ -129,6 +145,8 @@ std::string layer_section(const json& metrics) {
   html += heading("Predicted time per layer on " +
                   escape_html(metrics.at("board_type").get<std::string>()));
   html += box(bar_chart("Predicted time per layer", stages, latency));
+  html += placement_section(metrics.at("layers"));
+  html += rewrite_section(metrics.value("rewrites", json::array()));
   html += heading("Nodes that leave the accelerator");
   return html + (elsewhere.empty()
                      ? "<p>None: every node runs on DRP-AI.</p>\n"

@@ -47,6 +47,8 @@ dense = check("inspect_pattern", "inspect", model, "--pattern", "4:16", code=1)
 assert {layer["verdict"] for layer in dense["layers"]} == {"dense"}, dense
 inspected = check("inspect_quantization", "inspect", model, "--quantization")
 assert inspected["verdict"] == "float" and inspected["int8_macs"] == 0 and not inspected["tensors"], inspected
+explained = check("inspect_explain", "inspect", model, "--explain")
+assert explained["nodes"] == [] and explained["cpu_nodes"] == {"before": 0, "after": 0}, explained
 estimated = check("estimate", "estimate", model, "--what-if", "sparsity=0.7")
 assert abs(sum(layer["latency_ms"] for layer in estimated["layers"]) - estimated["latency_ms"]) < 1e-6
 steps = check("estimate", "estimate", model, "--what-if", "sparsity=0.5..0.9:0.1")["what_if_steps"]

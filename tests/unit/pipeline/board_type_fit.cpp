@@ -192,6 +192,24 @@ TEST(BoardTypeCheck, names_what_is_missing_negative_without_unit_or_of_another_t
   EXPECT_EQ(with("my_backend.anything", 1.0), "no error");
 }
 
+TEST(BoardTypeCheck, names_the_line_of_the_file) {
+  const TemporaryDirectory folder;
+  const std::filesystem::path file = folder.path() / "toy.toml";
+  write_file(file, std::string_view("name = \"Toy\"\n[clock]\nai_mhz = -5\n"));
+  const auto problem = [&] {
+    try {
+      check_board_type(load_facts("toy", folder.path()), file.string());
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string("no error");
+  };
+  EXPECT_THAT(problem(), HasSubstr("toy.toml:3: 'clock.ai_mhz' is -5"));
+  write_file(file, std::string_view("[[placement.rule]]\nops = [\"Add\"]\n[[placement.rule]]\n"
+                                    "wen = \"always\"\n"));
+  EXPECT_THAT(problem(), HasSubstr("toy.toml:4: 'placement.rule.1.wen' is unknown"));
+}
+
 TEST(BoardTypeCheck, holds_for_every_one_that_is_shipped_and_each_value_names_its_source) {
   for (const std::string& name : board_types()) {
     const std::filesystem::path file = board_type_folder() / (name + ".toml");

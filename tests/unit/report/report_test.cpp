@@ -28,6 +28,28 @@ TEST(Report, shows_the_figures_of_both_documents) {
   EXPECT_THAT(html, HasSubstr("stage 1: one layer was left dense"));
 }
 
+TEST(Report, draws_the_pieces_of_each_unit_and_what_is_handed_over) {
+  json metrics = test::metrics_document();
+  EXPECT_THAT(render_report({metrics, kNone, kNone}), HasSubstr("2 pieces in the order they run"));
+  metrics["layers"][2]["piece"] = 1;
+  metrics["layers"][1]["handed_over"] = 1;
+  metrics["layers"].push_back(metrics["layers"][1]);
+  metrics["layers"][3]["piece"] = 2;
+  metrics["layers"][3]["handed_over"] = 0;
+  metrics["rewrites"] = {{{"node", "conv3"},
+                          {"op", "Conv"},
+                          {"reason", "grouped"},
+                          {"kind", "dense_convolution"},
+                          {"text", "one dense convolution"}}};
+  metrics["memory_bytes"] = {{"need", 45800000}, {"area", 536870912}, {"fits", true}};
+  const std::string html = render_report({metrics, kNone, kNone});
+  EXPECT_THAT(html, HasSubstr("3 pieces in the order they run"));
+  EXPECT_THAT(html, HasSubstr("1 results are handed over"));
+  EXPECT_THAT(html, HasSubstr("1 nodes, 0.05 ms, mean to mean"));
+  EXPECT_THAT(html, HasSubstr("one dense convolution"));
+  EXPECT_THAT(html, HasSubstr("45.8 MB"));
+}
+
 TEST(Report, says_that_a_simulated_board_is_simulated) {
   json validation = test::validation_document();
   EXPECT_THAT(render_report({kNone, kNone, validation}), HasSubstr("<b>simulated</b>"));
