@@ -133,6 +133,7 @@ AllocationOptions allocation_of(adze_call* call, const Options& options) {
   allocation.database = call->arguments[kDatabase]->text[0];
   allocation.samples = options.samples;
   allocation.layer = options.layer;
+  allocation.layer.exchange = 0;  // levels are compared, and all gain alike
   return allocation;
 }
 

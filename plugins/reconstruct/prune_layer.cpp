@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "plugins/pruning/mask.hpp"
+#include "plugins/reconstruct/exchange.hpp"
 #include "plugins/reconstruct/sweep.hpp"
 
 namespace reconstruct {
@@ -59,7 +60,10 @@ std::vector<std::uint8_t> search(const Quadratic& problem, const Layer& layer, c
       options.admm, for_each);
   pruned.iterations = found.iterations;
   pruned.factorizations = found.factorizations;
-  return std::move(found.keep);
+  const bool is_free = goal.group == 0 && !goal.in_blocks();
+  if (!is_free || options.exchange <= 0) return std::move(found.keep);
+  const double effort = options.exchange * search_operations(layer, goal.sparsity);
+  return exchange(problem, std::move(found.keep), earlier, effort, for_each);
 }
 
 }  // namespace

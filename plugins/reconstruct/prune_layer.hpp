@@ -20,7 +20,8 @@ struct LayerOptions {
   Search search = Search::admm;
   double damping = 1e-3;  ///< share of the inputs' mean power that pulls towards the weights before
   AdmmOptions admm;
-  bool refit = true;  ///< false: only the mask is wanted; weights and error stay empty
+  double exchange = 0.25;  ///< effort of exchanging weights afterwards, beside the search's
+  bool refit = true;       ///< false: only the mask is wanted; weights and error stay empty
 };
 
 struct PrunedLayer {

@@ -1,6 +1,7 @@
 #include "plugins/reconstruct/reconstructor.hpp"
 
 #include <adze/ext/calibration.h>
+#include <adze/ext/draft/refit.h>
 
 #include <algorithm>
 #include <cmath>
@@ -16,13 +17,15 @@ namespace {
 
 /// What passes over the samples may take together: a few minutes on two cores.
 constexpr double kPassOperations = 4e12;
+/// Of that, to fit layers in the order data reaches them; the rest is for refinement.
+constexpr double kSequentialShare = 0.625;
 constexpr std::size_t kFewestPasses = 2;
 constexpr double kMostRefinements = 8;
 /// What tuning all layers together may take: about a minute.
 constexpr double kTuningOperations = 2e12;
 /// What the Gram matrix of one layer may take. Layers with many output positions reach it on a part
 /// of the samples, which then is more than enough for them.
-constexpr double kGramOperations = 4e11;
+constexpr double kGramOperations = 2.5e11;
 constexpr double kLeastColumnsAnInput =
     32;  ///< but at least so many columns an input are looked at
 /// Fewer columns than this an input determine the weights badly.
@@ -78,7 +81,8 @@ Reconstructor::Reconstructor(adze_call* call, std::vector<Layer> layers, const O
   } else if (options_.sequential) {
     affordable =
         kPassOperations / (2 * std::max(model_operations_, 1.0) * static_cast<double>(samples_));
-    most = std::max(static_cast<std::size_t>(std::min(affordable, 1e6)), kFewestPasses);
+    most = std::max(static_cast<std::size_t>(std::min(kSequentialShare * affordable, 1e6)),
+                    kFewestPasses);
   }
   passes_ = passes_of(*call_->graph, layers_, most);
   refinements_ = static_cast<int>(std::clamp(
@@ -273,10 +277,48 @@ void Reconstructor::edit(const Tunable& pruned) {
   const std::uint32_t weight = pruned.layer->weight;
   set_constant(weight, pruned.weights);
   if (!pruned.bias.empty()) set_constant(pruned.layer->bias, pruned.bias);
-  adze::check(call_->edit->set_mask(call_, weight, pruned.keep.data(), pruned.keep.size()));
+  if (!pruned.is_dense)
+    adze::check(call_->edit->set_mask(call_, weight, pruned.keep.data(), pruned.keep.size()));
+}
+
+void Reconstructor::find_spared() {
+  const auto* refit = static_cast<const adze_refit*>(call_->host->get_extension(call_, ADZE_REFIT));
+  const adze_graph& graph = *call_->graph;
+  for (std::uint32_t i = 0; refit && i < refit->node_count; ++i) {
+    const std::uint32_t node = refit->nodes[i];
+    if (adze::weight_of(graph, *graph.nodes[node]) == ADZE_NONE) continue;
+    const std::optional<Layer> layer = pruning::layer_of(graph, node);
+    if (layer && graph.values[layer->weight]->consumer_count == 1) spared_.push_back(*layer);
+  }
+  for (const Layer& layer : spared_) {
+    const auto weights = adze::f32(graph.values[layer.weight]->constant);
+    const auto earlier = earlier_of(layer);
+    Tunable one{.layer = &layer,
+                .weights = {weights.begin(), weights.end()},
+                .bias = {},
+                .keep = {earlier.begin(), earlier.end()},
+                .is_dense = true};
+    if (layer.bias != ADZE_NONE) {
+      const auto bias = adze::f32(graph.values[layer.bias]->constant);
+      one.bias.assign(bias.begin(), bias.end());
+    }
+    written_.push_back(std::move(one));
+  }
+}
+
+/// What was not 0 may not become 0.
+void Reconstructor::keep_dense(Tunable& spared) const {
+  const auto restore = [&](std::vector<float>& now, std::uint32_t value) {
+    const auto before = adze::f32(call_->graph->values[value]->constant);
+    for (std::size_t i = 0; i < now.size(); ++i)
+      if (now[i] == 0) now[i] = before[i];
+  };
+  restore(spared.weights, spared.layer->weight);
+  if (!spared.bias.empty()) restore(spared.bias, spared.layer->bias);
 }
 
 void Reconstructor::tune_all() {
+  find_spared();
   double told = 0;
   const Tuned tuned =
       tune(call_, written_, {.samples = samples_, .operations = kTuningOperations}, threads_,
@@ -292,8 +334,11 @@ void Reconstructor::tune_all() {
       tuned.steps, tuned.error_before, tuned.error_after, tuned.accepted() ? "kept" : "not kept");
   log(ADZE_LOG_INFO, text);
   if (!tuned.accepted()) return;
-  for (const Tunable& layer : written_)
-    if (layer.may_change) edit(layer);
+  for (Tunable& layer : written_) {
+    if (!layer.may_change) continue;
+    if (layer.is_dense) keep_dense(layer);
+    edit(layer);
+  }
 }
 
 void Reconstructor::set_constant(std::uint32_t value, const std::vector<float>& contents) {

@@ -48,6 +48,8 @@ class Reconstructor {
   std::vector<std::uint8_t> user_mask_of(const Layer& layer) const;
   void write(const Refinable& layer);
   void edit(const Tunable& pruned);
+  void find_spared();
+  void keep_dense(Tunable& spared) const;
   void set_constant(std::uint32_t value, const std::vector<float>& contents);
   std::string name_of(const Layer& layer) const;
   void log(int level, const std::string& text) const;
@@ -58,6 +60,7 @@ class Reconstructor {
 
   adze_call* call_;
   std::vector<Layer> layers_;
+  std::vector<Layer> spared_;  ///< stay dense, and are tuned with the others
   Options options_;
   Goal asked_;
   Progress& progress_;
@@ -68,7 +71,7 @@ class Reconstructor {
   std::string neediest_;              ///< the layer that needs most
   double model_operations_ = 0;       ///< of one sample, in layers with weights
   std::vector<std::vector<std::size_t>> passes_;
-  std::vector<Tunable> written_;  ///< by layer: what the edits say
+  std::vector<Tunable> written_;  ///< by layer, then those spared: what the edits say
 };
 
 }  // namespace reconstruct

@@ -1,13 +1,13 @@
 #include "plugins/reconstruct/tuning.hpp"
 
-#include <adze/ext/calibration.h>
-
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <string_view>
 
 #include "plugins/reconstruct/block.hpp"
 #include "plugins/reconstruct/network.hpp"
+#include "plugins/reconstruct/tuning_samples.hpp"
 
 namespace reconstruct {
 namespace {
@@ -21,65 +21,8 @@ constexpr double kJudged = 2.0 / 3;
 constexpr double kRate = 0.02;
 /// What the model's outputs weigh beside a block's: they are what the user sees.
 constexpr double kOutputs = 30;
-constexpr std::int64_t kMostShift = 1;  ///< pixels
 constexpr double kFirstMoment = 0.9, kSecondMoment = 0.999, kTiny = 1e-8;
-constexpr double kMostBytes = 1e9;             ///< of samples, and of activations
-constexpr std::int64_t kSmallestPicture = 16;  ///< smaller ones are not shifted
-
-/// The same numbers everywhere, which the standard's distributions do not promise.
-class Random {
- public:
-  explicit Random(std::uint64_t seed) : state_(seed) {}
-  std::uint64_t next() {
-    std::uint64_t z = state_ += 0x9e3779b97f4a7c15u;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    return z ^ z >> 31;
-  }
-  std::int64_t below(std::int64_t count) {
-    return static_cast<std::int64_t>(next() % static_cast<std::uint64_t>(count));
-  }
-
- private:
-  std::uint64_t state_;
-};
-
-/// Inputs of the model for all samples, channels fastest.
-struct Samples {
-  ByValue values;
-  std::int64_t count = 0;
-};
-
-Samples load(adze_call* call, const Network& network, std::int64_t count) {
-  const auto& calibration = adze::need<adze_calibration>(call, ADZE_CALIBRATION);
-  Samples samples{ByValue(call->graph->value_count), count};
-  constexpr std::int64_t kAtOnce = 32;
-  for (const std::uint32_t input : network.inputs()) {
-    const Extent& extent = network.extent(input);
-    auto& all = samples.values[input];
-    for (std::int64_t first = 0; first < count; first += kAtOnce) {
-      const adze_stat_request request = {
-          .struct_size = sizeof(adze_stat_request),
-          .kind = ADZE_STAT_SAMPLES,
-          .node = ADZE_NONE,
-          .value = input,
-          .state = ADZE_STATE_SHOWN,
-          .value_state = 0,
-          .first = static_cast<std::uint64_t>(first),
-          .count = static_cast<std::uint64_t>(std::min(kAtOnce, count - first)),
-          .bins = 0};
-      const adze_stat* stat = nullptr;
-      adze::check(calibration.collect(call, &request, 1, &stat));
-      const auto elements = adze::f32(&stat->data);
-      for (std::size_t at = 0; at < elements.size(); at += static_cast<std::size_t>(extent.size()))
-        for (std::int64_t p = 0; p < extent.positions(); ++p)
-          for (std::int64_t c = 0; c < extent.channels; ++c)
-            all.push_back(elements[at + static_cast<std::size_t>(c * extent.positions() + p)]);
-      calibration.release(call, stat);
-    }
-  }
-  return samples;
-}
+constexpr double kMostBytes = 1e9;  ///< of samples, and of activations
 
 /// A value that is compared with what it was.
 struct Compared {
@@ -87,6 +30,17 @@ struct Compared {
   double weight = 1;
   double power = 0;  ///< of what it was, an element of it, around its mean
 };
+
+/// What the user sees of a model output: it, or what a Softmax that is not known here reads.
+std::uint32_t answer_of(const adze_graph& graph, const Network& network, std::uint32_t output) {
+  if (network.knows(output)) return output;
+  const std::uint32_t producer = graph.values[output]->producer;
+  if (producer == ADZE_NONE) return ADZE_NONE;
+  const adze_node& node = *graph.nodes[producer];
+  const std::string_view op = node.op;
+  const bool is_softmax = op == "Softmax" || op == "LogSoftmax";
+  return is_softmax && network.knows(node.inputs[0]) ? node.inputs[0] : ADZE_NONE;
+}
 
 class Tuner {
  public:
@@ -100,6 +54,11 @@ class Tuner {
     const adze_graph& graph = *call->graph;
     std::vector<std::uint32_t> values, tuned;
     for (const Tunable& layer : layers) {
+      if (layer.may_change) {
+        tuned.push_back(layer.layer->weight);
+        if (!layer.bias.empty()) tuned.push_back(layer.layer->bias);
+      }
+      if (layer.is_dense) continue;
       const BlockOutput block = block_output_of(graph, layer.layer->node);
       const std::uint32_t activation = activation_of(graph, block.value);
       for (const std::uint32_t value : {activation, block.value}) {
@@ -107,18 +66,19 @@ class Tuner {
         if (std::find(values.begin(), values.end(), value) == values.end()) values.push_back(value);
         break;
       }
-      if (!layer.may_change) continue;
-      tuned.push_back(layer.layer->weight);
-      if (!layer.bias.empty()) tuned.push_back(layer.layer->bias);
     }
-    for (std::uint32_t i = 0; i < graph.output_count; ++i)
-      if (network_.knows(graph.outputs[i]) &&
-          std::find(values.begin(), values.end(), graph.outputs[i]) == values.end())
-        values.push_back(graph.outputs[i]);
+    std::vector<std::uint32_t> answers;
+    for (std::uint32_t i = 0; i < graph.output_count; ++i) {
+      const std::uint32_t answer = answer_of(graph, network_, graph.outputs[i]);
+      if (answer == ADZE_NONE) continue;
+      answers.push_back(answer);
+      if (std::find(values.begin(), values.end(), answer) == values.end()) values.push_back(answer);
+    }
     network_.restrict_to(values, tuned);
-    for (const std::uint32_t value : values)
-      compared_.push_back(
-          {value, graph.values[value]->flags & ADZE_VALUE_OUTPUT ? kOutputs : 1.0, 0});
+    for (const std::uint32_t value : values) {
+      const bool is_answer = std::find(answers.begin(), answers.end(), value) != answers.end();
+      compared_.push_back({.value = value, .weight = is_answer ? kOutputs : 1.0});
+    }
     count_ = static_cast<std::int64_t>(options.samples);
     held_out_ = count_ / 4;
     const double forward = network_.operations();
@@ -171,7 +131,7 @@ class Tuner {
   };
 
   void set_up() {
-    samples_ = load(call_, network_, count_);
+    samples_ = TuningSamples(call_, network_, count_);
     before_.resize(call_->graph->value_count);
     for (const std::uint32_t value : network_.parameters())
       before_[value] =
@@ -210,26 +170,21 @@ class Tuner {
   /// Of the values compared, on the first samples.
   void find_powers() {
     const std::int64_t count = std::min(kPart * std::ssize(work_), count_ - held_out_);
-    std::vector<std::int64_t> indices;
-    for (std::int64_t i = 0; i < count; ++i) indices.push_back(i);
     std::vector<std::vector<double>> sums(dense_work_.size());
-    for_parts(
-        indices,
-        [&](std::size_t part, std::int64_t samples) {
-          network_.forward(samples, before_, dense_work_[part]);
-          for (const Compared& compared : compared_) {
-            double sum = 0, squares = 0;
-            const std::int64_t size = samples * network_.extent(compared.value).size();
-            for (std::int64_t i = 0; i < size; ++i) {
-              const auto x = static_cast<double>(
-                  dense_work_[part].values[compared.value][static_cast<std::size_t>(i)]);
-              sum += x;
-              squares += x * x;
-            }
-            sums[part].insert(sums[part].end(), {sum, squares});
-          }
-        },
-        false);
+    for_parts(plain(0, count), [&](std::size_t part, std::int64_t samples) {
+      network_.forward(samples, before_, dense_work_[part]);
+      for (const Compared& compared : compared_) {
+        double sum = 0, squares = 0;
+        const std::int64_t size = samples * network_.extent(compared.value).size();
+        for (std::int64_t i = 0; i < size; ++i) {
+          const auto x = static_cast<double>(
+              dense_work_[part].values[compared.value][static_cast<std::size_t>(i)]);
+          sum += x;
+          squares += x * x;
+        }
+        sums[part].insert(sums[part].end(), {sum, squares});
+      }
+    });
     for (std::size_t i = 0; i < compared_.size(); ++i) {
       double sum = 0, squares = 0;
       for (const auto& part : sums)
@@ -241,96 +196,82 @@ class Tuner {
     std::erase_if(compared_, [](const Compared& one) { return !(one.power > 1e-12); });
   }
 
-  /// body(part, samples in it) with the inputs of these samples in both work spaces.
+  static std::vector<View> plain(std::int64_t first, std::int64_t last) {
+    std::vector<View> views;
+    for (std::int64_t i = first; i < last; ++i) views.push_back({.index = i});
+    return views;
+  }
+
+  /// body(part, samples in it) with the inputs of these views in both work spaces.
   template <class Body>
-  void for_parts(const std::vector<std::int64_t>& indices, const Body& body, bool varied) {
-    const std::int64_t count = std::ssize(indices);
-    std::vector<std::uint64_t> seeds;
-    for (std::int64_t i = 0; i < count; ++i) seeds.push_back(random_.next());
+  void for_parts(const std::vector<View>& views, const Body& body) {
+    const std::int64_t count = std::ssize(views);
     for_each_(static_cast<std::uint64_t>((count + kPart - 1) / kPart), [&](std::uint64_t part) {
       const auto first = static_cast<std::int64_t>(part) * kPart;
       const std::int64_t samples = std::min(kPart, count - first);
       for (const std::uint32_t input : network_.inputs()) {
-        for (std::int64_t i = 0; i < samples; ++i) {
-          const auto at = static_cast<std::size_t>(first + i);
-          place(input, indices[at], varied, seeds[at],
-                dense_work_[part].values[input].data() + i * network_.extent(input).size());
-        }
+        const Extent& extent = network_.extent(input);
+        for (std::int64_t i = 0; i < samples; ++i)
+          samples_.place(input, extent, views[static_cast<std::size_t>(first + i)],
+                         dense_work_[part].values[input].data() + i * extent.size());
         work_[part].values[input] = dense_work_[part].values[input];
       }
       body(part, samples);
     });
   }
 
-  void place(std::uint32_t input, std::int64_t index, bool varied, std::uint64_t seed,
-             float* to) const {
-    const Extent& extent = network_.extent(input);
-    const float* from = samples_.values[input].data() + index * extent.size();
-    if (!varied || std::min(extent.height, extent.width) < kSmallestPicture) {
-      std::copy_n(from, extent.size(), to);
-      return;
-    }
-    Random random(seed);
-    const std::int64_t down = random.below(2 * kMostShift + 1) - kMostShift;
-    const std::int64_t right = random.below(2 * kMostShift + 1) - kMostShift;
-    for (std::int64_t y = 0; y < extent.height; ++y)
-      for (std::int64_t x = 0; x < extent.width; ++x) {
-        const std::int64_t fy = std::clamp<std::int64_t>(y + down, 0, extent.height - 1);
-        const std::int64_t fx = std::clamp<std::int64_t>(x + right, 0, extent.width - 1);
-        std::copy_n(from + (fy * extent.width + fx) * extent.channels, extent.channels,
-                    to + (y * extent.width + x) * extent.channels);
-      }
-  }
-
   double error_on_held_out() {
     double error = 0;
     for (std::int64_t first = count_ - held_out_; first < count_; first += kBatch) {
-      std::vector<std::int64_t> indices;
-      for (std::int64_t i = first; i < std::min(first + kBatch, count_); ++i) indices.push_back(i);
-      error += compare(indices, false, false) * static_cast<double>(indices.size());
+      const std::vector<View> views = plain(first, std::min(first + kBatch, count_));
+      error += compare(views, false) * static_cast<double>(views.size());
     }
     return error / static_cast<double>(held_out_);
   }
 
-  /// The error on these samples, its gradients in the work spaces with `differentiates`.
-  double compare(const std::vector<std::int64_t>& indices, bool differentiates, bool varied) {
+  /// The error on these views, its gradients in the work spaces with `differentiates`.
+  double compare(const std::vector<View>& views, bool differentiates) {
     std::vector<double> errors(dense_work_.size(), 0);
-    const auto all = static_cast<double>(indices.size());
-    for_parts(
-        indices,
-        [&](std::size_t part, std::int64_t samples) {
-          Workspace& work = work_[part];
-          Workspace& dense = dense_work_[part];
-          network_.forward(samples, before_, dense);
-          network_.forward(samples, now_, work);
-          if (differentiates) network_.clear_gradients(work);
-          for (const Compared& one : compared_) {
-            const std::int64_t size = network_.extent(one.value).size();
-            const double scale = one.weight / (one.power * all * static_cast<double>(size));
-            const float* y = dense.values[one.value].data();
-            const float* z = work.values[one.value].data();
-            float* gradient = differentiates && !work.gradients[one.value].empty()
-                                  ? work.gradients[one.value].data()
-                                  : nullptr;
-            const auto slope = static_cast<float>(2 * scale);
-            double sum = 0;
-            for (std::int64_t i = 0; i < samples * size; ++i) {
-              const float difference = z[i] - y[i];
-              sum += static_cast<double>(difference) * static_cast<double>(difference);
-              if (gradient) gradient[i] += slope * difference;
-            }
-            errors[part] += scale * sum;
-          }
-          if (differentiates) network_.backward(samples, now_, work);
-        },
-        varied);
+    const auto all = static_cast<double>(views.size());
+    for_parts(views, [&](std::size_t part, std::int64_t samples) {
+      Workspace& work = work_[part];
+      Workspace& dense = dense_work_[part];
+      network_.forward(samples, before_, dense);
+      network_.forward(samples, now_, work);
+      if (differentiates) network_.clear_gradients(work);
+      for (const Compared& one : compared_) {
+        const std::int64_t size = network_.extent(one.value).size();
+        const float* y = dense.values[one.value].data();
+        const float* z = work.values[one.value].data();
+        float* gradient = differentiates && !work.gradients[one.value].empty()
+                              ? work.gradients[one.value].data()
+                              : nullptr;
+        errors[part] +=
+            squares(one, y, z, samples * size, all * static_cast<double>(size), gradient);
+      }
+      if (differentiates) network_.backward(samples, now_, work);
+    });
     double error = 0;
     for (const double part : errors) error += part;
     return error;
   }
 
-  std::vector<std::int64_t> draw(std::int64_t count) {
-    std::vector<std::int64_t> batch;
+  /// Of `count` elements of the `all` that the error is a mean of; adds to `gradient`.
+  static double squares(const Compared& one, const float* y, const float* z, std::int64_t count,
+                        double all, float* gradient) {
+    const double scale = one.weight / (one.power * all);
+    const auto slope = static_cast<float>(2 * scale);
+    double sum = 0;
+    for (std::int64_t i = 0; i < count; ++i) {
+      const float difference = z[i] - y[i];
+      sum += static_cast<double>(difference) * static_cast<double>(difference);
+      if (gradient) gradient[i] += slope * difference;
+    }
+    return scale * sum;
+  }
+
+  std::vector<View> draw(std::int64_t count) {
+    std::vector<View> batch;
     while (std::ssize(batch) < kBatch) {
       if (order_.empty()) {
         for (std::int64_t i = 0; i < count; ++i) order_.push_back(i);
@@ -338,7 +279,7 @@ class Tuner {
           std::swap(order_[static_cast<std::size_t>(i)],
                     order_[static_cast<std::size_t>(random_.below(i + 1))]);
       }
-      batch.push_back(order_.back());
+      batch.push_back(varied(order_.back(), random_));
       order_.pop_back();
     }
     return batch;
@@ -346,7 +287,7 @@ class Tuner {
 
   /// Steps become smaller towards number `last`. Samples are the first `count`.
   void step(int number, int last, std::int64_t count) {
-    compare(draw(count), true, true);
+    compare(draw(count), true);
     const double rate = kRate * 0.5 * (1 + std::cos(std::numbers::pi * number / last));
     const double correct_first = 1 - std::pow(kFirstMoment, number + 1);
     const double correct_second = 1 - std::pow(kSecondMoment, number + 1);
@@ -377,7 +318,7 @@ class Tuner {
   std::vector<Compared> compared_;
   std::int64_t count_ = 0, held_out_ = 0;
   int steps_ = 0;
-  Samples samples_;
+  TuningSamples samples_;
   ByValue before_, now_;
   std::vector<Parameter> parameters_;
   std::vector<Workspace> dense_work_, work_;  ///< one a part of a batch

@@ -13,12 +13,13 @@
 
 namespace reconstruct {
 
-/// A pruned layer as its edits say; all in the order in memory.
+/// A layer as its edits say; all in the order in memory.
 struct Tunable {
   const pruning::Layer* layer = nullptr;
   std::vector<float> weights, bias;  ///< bias: empty where it may not change
-  std::vector<std::uint8_t> keep;
+  std::vector<std::uint8_t> keep;    ///< empty: all
   bool may_change = true;
+  bool is_dense = false;  ///< was not pruned: it makes up for what the others lost
 };
 
 struct TuningOptions {

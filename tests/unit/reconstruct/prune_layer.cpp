@@ -161,6 +161,26 @@ TEST(PruneLayer, is_as_good_as_exact_optimal_brain_surgery) {
   }
 }
 
+TEST(PruneLayer, exchanges_make_the_searched_mask_better_and_not_larger) {
+  const Sample sample(16, 8, 9);
+  for (const double sparsity : {0.5, 0.7, 0.9}) {
+    const LayerOptions searched{.exchange = 0}, exchanged{.exchange = 20};
+    const PrunedLayer before = prune(sample, {.sparsity = sparsity}, searched);
+    const PrunedLayer after = prune(sample, {.sparsity = sparsity}, exchanged);
+    EXPECT_LT(after.error, before.error) << sparsity;
+    EXPECT_EQ(share_of_zeros(after.keep), share_of_zeros(before.keep));
+  }
+}
+
+TEST(PruneLayer, exchanges_bring_nothing_back_that_was_pruned_earlier) {
+  const Sample sample(16, 8, 9);
+  std::vector<std::uint8_t> earlier(static_cast<std::size_t>(sample.layer.count()));
+  for (std::size_t i = 0; i < earlier.size(); ++i) earlier[i] = i % 3 != 0;
+  const PrunedLayer pruned = prune(sample, {.sparsity = 0.6}, {.exchange = 20}, earlier);
+  for (std::size_t i = 0; i < earlier.size(); ++i) EXPECT_LE(pruned.keep[i], earlier[i]);
+  EXPECT_NEAR(share_of_zeros(pruned.keep), 0.6, 1e-3);
+}
+
 TEST(PruneLayer, beats_the_sweep_which_beats_magnitude) {
   const Sample sample(16, 16, 9);
   const Goal goal{.sparsity = 0.8};

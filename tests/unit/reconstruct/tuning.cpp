@@ -50,6 +50,10 @@ class Model {
   }
 
   adze_call* call() { return &call_; }
+  std::vector<float> dense_weights(std::size_t layer) const {
+    const auto dense = adze::f32(call_.graph->values[layers_[layer].weight]->constant);
+    return {dense.begin(), dense.end()};
+  }
   /// Every second weight gone, and nothing else.
   std::vector<Tunable> halved() const {
     std::vector<Tunable> pruned;
@@ -140,6 +144,23 @@ TEST(Tuning, leaves_weights_alone_that_another_node_shares) {
                    pruning::on_this_thread(), [](double) {})
                   .accepted());
   EXPECT_EQ(layers[0].weights, first);
+}
+
+TEST(Tuning, corrects_layers_that_stay_dense_for_what_the_others_lost) {
+  Model model("Relu");
+  std::vector<Tunable> alone = model.halved(), helped = alone;
+  alone[0].weights = helped[0].weights = model.dense_weights(0);
+  alone[0].keep = helped[0].keep = {};
+  alone[0].may_change = false;
+  alone[0].is_dense = helped[0].is_dense = true;
+  const TuningOptions options{.samples = kSamples, .operations = 1e12};
+  const auto tuned = [&](std::vector<Tunable>& layers) {
+    return tune(model.call(), layers, options, pruning::on_this_thread(), [](double) {});
+  };
+  const Tuned without = tuned(alone), with = tuned(helped);
+  EXPECT_EQ(alone[0].weights, model.dense_weights(0));
+  EXPECT_NE(helped[0].weights, model.dense_weights(0));
+  EXPECT_LT(with.error_after, 0.95 * without.error_after);
 }
 
 TEST(Tuning, does_nothing_when_it_would_take_too_long) {
