@@ -1,5 +1,6 @@
 // Which nodes run as one step.
 #include <algorithm>
+#include <limits>
 
 #include "plugins/tensor_exec/plan.hpp"
 
@@ -29,6 +30,12 @@ std::optional<Clamp> clamp_of(const Program& program, const Node& node) {
 }
 
 namespace {
+
+/// oneDNN refuses limits that leave no number: a Clip with them stays a step of its own.
+bool is_interval(const Clamp& clamp) {
+  constexpr float kMax = std::numeric_limits<float>::max();
+  return clamp.low <= clamp.high && clamp.low <= kMax && clamp.high >= -kMax;
+}
 
 class Grouper {
  public:
@@ -108,7 +115,7 @@ class Grouper {
     if (!next) return;
     // The value must be what is limited, not a limit.
     const auto clamp = clamp_of(program_, *next);
-    if (!clamp || next->inputs.front() != result_of(group)) return;
+    if (!clamp || !is_interval(*clamp) || next->inputs.front() != result_of(group)) return;
     group.clamp = *clamp;
     take(group, *next);
   }

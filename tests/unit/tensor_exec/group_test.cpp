@@ -1,6 +1,8 @@
 // Which nodes run as one step, and that this changes nothing but the time.
 #include <gmock/gmock.h>
 
+#include <array>
+
 #include "plugins/tensor_exec/plan.hpp"
 #include "tests/unit/tensor_exec/execute.hpp"
 
@@ -91,6 +93,25 @@ TEST(Groups, a_value_added_to_itself_stays_an_addition) {
   builder.output(builder.node("Add", {layer, layer}, {1, 1, 2, 2}));
   EXPECT_THAT(groups_of(builder), ElementsAre(Nodes{0}, Nodes{1}));
   EXPECT_THAT(execute(builder, {{1, 2, 3, 4}}).at(0), ElementsAre(4, 8, 12, 16));
+}
+
+TEST(Groups, limits_that_leave_no_number_stay_a_step) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  for (const auto& [low, high, expected] :
+       {std::array{2.0f, 1.0f, 1.0f}, std::array{kInfinity, kInfinity, kInfinity},
+        std::array{-kInfinity, -kInfinity, -kInfinity}}) {
+    GraphBuilder builder;
+    const std::uint32_t x = builder.input("x", {1, 4, 2, 2});
+    const std::uint32_t weights =
+        builder.constant("w", testing::Shape{4, 1, 1, 1}, {1.0f, 2.0f, 3.0f, 4.0f});
+    const std::uint32_t layer =
+        builder.node("Conv", {x, weights}, {1, 4, 2, 2}, {{"group", std::int64_t{4}}});
+    const std::uint32_t least = builder.constant("low", testing::Shape{}, {low});
+    const std::uint32_t most = builder.constant("high", testing::Shape{}, {high});
+    builder.output(builder.node("Clip", {layer, least, most}, {1, 4, 2, 2}));
+    EXPECT_THAT(groups_of(builder), ElementsAre(Nodes{0}, Nodes{1}));
+    EXPECT_THAT(execute(builder, {std::vector<float>(16, 1.5f)}).at(0), ::testing::Each(expected));
+  }
 }
 
 class Fusion : public ::testing::TestWithParam<LayerShape> {};
