@@ -28,6 +28,7 @@ test=(
   clang-16 libclang-rt-16-dev libomp-16-dev      # fuzzing
   abigail-tools patch                            # the gates of the plugin ABI
   libumockdev-dev umockdev                       # USB boards without USB
+  openssh-server openssh-client                  # boards behind ssh, on loopback
   libonnx-testdata                               # the ONNX project's own operator tests
   python3 python3-jsonschema                     # schemas of the machine output
   g++-aarch64-linux-gnu qemu-user                # the plugin for boards

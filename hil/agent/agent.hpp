@@ -9,6 +9,7 @@
 
 #include "hil/agent/board_worker.hpp"
 #include "hil/agent/lease.hpp"
+#include "hil/agent/simulated_hardware.hpp"
 #include "hil/agent/slot_store.hpp"
 #include "hil/link/link.hpp"
 
@@ -22,6 +23,10 @@ struct AgentOptions {
   bool lab = false;                    ///< unsigned bundles are taken
   bool simulated = false;              ///< said in every hello, so that every report can say it
   std::int64_t lease_idle_ms = 120'000;
+  Faults faults;                 ///< of a simulated board
+  bool faulty = false;           ///< there are some
+  Pace pace;                     ///< of a simulated board
+  std::function<void()> reboot;  ///< starts this program anew; may return, then the link closes
   std::function<void(const std::filesystem::path& tree)> before_read_back;  ///< see SlotStore
 };
 
@@ -39,11 +44,16 @@ class Agent {
   Lease& lease() { return lease_; }
   /// Only the holder of the lease may use it.
   SlotStore& slots() { return slots_; }
+  SimulatedHardware& hardware() { return hardware_; }
+  /// Changes with each start of the board; a simulated one starts with its agent.
+  const std::string& boot_id() const { return boot_id_; }
 
  private:
   AgentOptions options_;
   Lease lease_;
   SlotStore slots_;
+  SimulatedHardware hardware_;
+  std::string boot_id_;
 };
 
 }  // namespace adze::hil

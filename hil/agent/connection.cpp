@@ -1,10 +1,14 @@
 #include "hil/agent/connection.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "hil/agent/telemetry.hpp"
+#include "hil/link/token.hpp"
 #include "host/base/cbor.hpp"
 #include "host/base/error.hpp"
 #include "host/base/file.hpp"
@@ -21,6 +25,8 @@ constexpr std::int64_t kIdleSliceMs = 200, kBeatMs = kHeartbeatMs / 2, kSendMs =
 constexpr std::size_t kMaxWaiting = 16;
 constexpr std::size_t kStreamPieceBytes = 512u << 10;
 constexpr std::uint64_t kMaxRunBytes = 512u << 20;
+/// After a wrong token: guessing takes its time.
+constexpr std::int64_t kWrongTokenMs = 500;
 
 /// The client asked to stop.
 struct Cancelled : Error {
@@ -71,6 +77,8 @@ std::optional<Frame> Connection::next_frame(Deadline deadline) {
 void Connection::handle(const Frame& frame) {
   // What is not a request belongs to one that is over: late data, a late cancel.
   if (frame.type != FrameType::request) return;
+  // A request that came twice was answered, or is not wanted any more.
+  if (nonce_ != 0 && frame.nonce == nonce_ && frame.seq <= seq_) return;
   try {
     answer(frame);
   } catch (const host::FrameError& error) {
@@ -87,10 +95,12 @@ void Connection::handle(const Frame& frame) {
 
 void Connection::answer(const Frame& frame) {
   const RequestHead head = decode_head(frame.payload);
+  const bool repeated = last_was_hello_ && nonce_ != 0 && frame.seq == seq_;
+  last_was_hello_ = head.verb == Verb::hello;
   seq_ = frame.seq;
   deadline_ = host::after_ms(head.deadline_ms);
   next_beat_ = host::after_ms(kBeatMs);
-  if (head.verb == Verb::hello) return hello(frame);
+  if (head.verb == Verb::hello) return hello(frame, repeated);
   if (frame.nonce != nonce_ || !agent_.lease().holds(this, nonce_))
     throw RigError(ADZE_FAILED_PRECONDITION,
                    "this session does not hold the board (any more); say hello again");
@@ -112,7 +122,9 @@ void Connection::dispatch(Verb verb, const Frame& frame) {
     case Verb::flash_commit: {
       const std::string bundle = BundleRequest::decode(frame.payload).bundle;
       const std::string signer = slots.commit(bundle, beat);
-      return reply(FlashCommitReply{.bundle = bundle, .signed_by = signer}.encode());
+      std::string told = bundle;
+      if (agent_.hardware().faults().lie_hash) std::reverse(told.begin(), told.end());
+      return reply(FlashCommitReply{.bundle = told, .signed_by = signer}.encode());
     }
     case Verb::activate:
       return activate(BundleRequest::decode(frame.payload).bundle);
@@ -126,7 +138,7 @@ void Connection::dispatch(Verb verb, const Frame& frame) {
       return send_stream(0, rows);
     }
     case Verb::telemetry:
-      return reply(read_telemetry().encode());
+      return reply(agent_.hardware().feel(read_telemetry()).encode());
     case Verb::reset:
       worker_.stop();
       loaded_.clear();
@@ -158,6 +170,7 @@ void Connection::send_stream(std::uint16_t stream, std::span<const std::byte> by
     bytes = bytes.subspan(part.size());
     frame.flags = bytes.empty() ? host::kFrameLast : 0;
     frames_.send(frame, part, host::after_ms(kSendMs));
+    ++frame.part;
   } while (!bytes.empty());
 }
 
@@ -170,6 +183,7 @@ std::vector<std::vector<std::byte>> Connection::receive_streams(
                                                " bytes in one request; send smaller batches");
   }
   std::vector<std::vector<std::byte>> streams(sizes.size());
+  std::vector<std::uint16_t> parts(sizes.size());
   std::size_t complete = 0;
   while (complete < sizes.size()) {
     if (host::remaining_ms(deadline_) == 0)
@@ -177,6 +191,7 @@ std::vector<std::vector<std::byte>> Connection::receive_streams(
     const auto frame = frames_.receive_before(std::min(deadline_, host::after_ms(kIdleSliceMs)));
     if (stop_) throw RigError(ADZE_UNAVAILABLE, "the agent is stopping");
     if (frame && frame->type == FrameType::request) {
+      if (frame->nonce == nonce_ && frame->seq <= seq_) continue;  // it came twice
       waiting_.push_back(*frame);
       throw Error(ADZE_ABORTED, "another request came before all data of this one");
     }
@@ -184,6 +199,11 @@ std::vector<std::vector<std::byte>> Connection::receive_streams(
     if (frame->type == FrameType::cancel) throw Cancelled();
     if (frame->type != FrameType::data || frame->stream >= sizes.size())
       throw Error(ADZE_INVALID_ARGUMENT, "a frame that is no data of the request it belongs to");
+    const auto distance = static_cast<std::int16_t>(frame->part - parts[frame->stream]);
+    if (distance < 0) continue;  // it came twice
+    if (distance > 0)
+      throw RigError(ADZE_DATA_LOSS, "a part of the data of a request was lost on the way");
+    ++parts[frame->stream];
     std::vector<std::byte>& stream = streams[frame->stream];
     stream.insert(stream.end(), frame->payload.begin(), frame->payload.end());
     const bool last = frame->flags & host::kFrameLast;
@@ -208,22 +228,39 @@ void Connection::pulse(double fraction, const char* doing) {
                   .payload = ProgressNote{.fraction = fraction, .doing = doing}.encode()},
                  host::after_ms(kSendMs));
   }
-  while (const auto frame = frames_.receive_before(host::after_ms(0))) {
-    if (frame->type == FrameType::cancel && frame->nonce == nonce_ && frame->seq == seq_)
-      throw Cancelled();
-    if (frame->type == FrameType::request && waiting_.size() < kMaxWaiting)
-      waiting_.push_back(*frame);
+  try {
+    while (const auto frame = frames_.receive_before(host::after_ms(0))) {
+      if (frame->type == FrameType::cancel && frame->nonce == nonce_ && frame->seq == seq_)
+        throw Cancelled();
+      if (frame->type == FrameType::request && waiting_.size() < kMaxWaiting)
+        waiting_.push_back(*frame);
+    }
+  } catch (const host::FrameError& error) {
+    // A damaged frame is asked for again. Where the position is lost the link is of no more use,
+    // and it is the link's fault, not that of what works here.
+    if (error.fault != host::FrameFault::bad_payload_checksum)
+      throw RigError(ADZE_DATA_LOSS, error.what());
   }
 }
 
-void Connection::hello(const Frame& frame) {
+void Connection::hello(const Frame& frame, bool repeated) {
   const HelloRequest request = HelloRequest::decode(frame.payload);
   const AgentOptions& options = agent_.options();
+  // It came twice: a second session would end the first.
+  if (repeated && client_ == request.client) return;
   if (request.version_min > kProtocolVersion || request.version_max < kProtocolVersion)
     throw RigError(ADZE_UNIMPLEMENTED,
                    "the board speaks protocol version " + std::to_string(kProtocolVersion) +
                        ", the host " + std::to_string(request.version_min) + " to " +
                        std::to_string(request.version_max) + "; update the older side");
+  if (const std::string wanted = frames_.link().token();
+      !wanted.empty() && !same_token(request.token, wanted)) {
+    const Deadline end = host::after_ms(kWrongTokenMs);
+    while (!stop_ && host::remaining_ms(end) > 0) ::usleep(20'000);
+    throw Error(ADZE_PERMISSION_DENIED,
+                "board " + options.board +
+                    " does not know this token; both sides need the same token file");
+  }
   std::string holder;
   const auto nonce = agent_.lease().take(this, request.client, holder);
   if (!nonce) {
@@ -238,6 +275,7 @@ void Connection::hello(const Frame& frame) {
   loaded_.clear();
   waiting_.clear();
   nonce_ = *nonce;
+  client_ = request.client;
   reply(HelloReply{.version = kProtocolVersion,
                    .board = options.board,
                    .board_type = options.board_type,
@@ -256,7 +294,7 @@ void Connection::info() {
                   .backend = worker_.component(),
                   .kernel = kernel_version(),
                   .machine = machine(),
-                  .boot_id = boot_id(),
+                  .boot_id = agent_.boot_id(),
                   .simulated = options.simulated,
                   .lab = options.lab,
                   .active = agent_.slots().active(),
@@ -274,7 +312,7 @@ void Connection::flash_data(const FlashData& request) {
 double Connection::smoke_test(const Manifest& manifest, const std::filesystem::path& slot) {
   const auto beat = [this](double fraction, const char* doing) { pulse(fraction, doing); };
   loaded_.clear();
-  worker_.load(slot, deadline_, beat);
+  worker_.load(agent_.hardware().as_it_computes(slot), deadline_, beat);
   if (manifest.smoke_inputs.empty()) return 0;
   std::vector<std::vector<std::byte>> inputs;
   for (const SmokeTensor& input : manifest.smoke_inputs)
@@ -322,8 +360,9 @@ void Connection::load() {
                 "no bundle is active on the board; flash one with `adze board flash`");
   const Manifest manifest = slots.manifest_of(bundle);
   loaded_.clear();
-  worker_.load(slots.trusted_folder_of(bundle), deadline_,
+  worker_.load(agent_.hardware().as_it_computes(slots.trusted_folder_of(bundle)), deadline_,
                [this](double fraction, const char* doing) { pulse(fraction, doing); });
+  agent_.hardware().loaded(manifest.predicted_ms);
   loaded_ = bundle;
   reply(LoadReply{.bundle = bundle,
                   .model = manifest.model,
@@ -334,21 +373,61 @@ void Connection::load() {
             .encode());
 }
 
+void Connection::hang() {
+  std::vector<std::byte> ignored(1 << 16);
+  while (!stop_) {
+    try {
+      frames_.link().read(ignored, host::after_ms(kIdleSliceMs));
+    } catch (const RigError& error) {
+      if (error.code != ADZE_DEADLINE_EXCEEDED) throw;
+    }
+  }
+}
+
 void Connection::run(RunRequest request) {
   std::vector<std::uint64_t> sizes;
   for (const TensorSpec& input : request.inputs) sizes.push_back(size_bytes(input));
   const auto inputs = receive_streams(sizes);
   if (loaded_.empty() || !worker_.running())
     throw Error(ADZE_FAILED_PRECONDITION, "no bundle is loaded; send `load` first");
-  const Telemetry before = read_telemetry();
-  auto result = worker_.run(request, inputs, deadline_,
-                            [this](double fraction, const char* doing) { pulse(fraction, doing); });
+  SimulatedHardware& hardware = agent_.hardware();
+  if (hardware.hangs()) hang();
+  if (hardware.reboots()) {
+    worker_.stop();
+    if (agent_.options().reboot) agent_.options().reboot();
+    throw RigError(ADZE_UNAVAILABLE, "the board reboots");
+  }
+  hardware.count_run();
+  const Telemetry before = hardware.feel(read_telemetry());
+  const auto beat = [this](double fraction, const char* doing) { pulse(fraction, doing); };
+  auto result = worker_.run(request, inputs, deadline_, beat);
+  std::vector<std::int64_t> times(result.reply.time_count);
+  if (!times.empty())
+    std::memcpy(times.data(), result.times.bytes().data(), result.times.bytes().size());
+  const Deadline until = std::chrono::steady_clock::now() + hardware.stretch(times);
+  while (host::remaining_ms(until) > 0) {
+    pulse(1, "running");
+    ::usleep(static_cast<useconds_t>(std::min<std::int64_t>(host::remaining_ms(until), 50) * 1000));
+  }
   result.reply.before = before;
-  result.reply.after = read_telemetry();
-  reply(result.reply.encode());
+  result.reply.after = hardware.feel(read_telemetry());
+  send_results(std::move(result.reply), result.outputs, std::as_bytes(std::span(times)));
+}
+
+void Connection::send_results(RunReply results, const std::vector<host::SharedBuffer>& outputs,
+                              std::span<const std::byte> times) {
+  reply(results.encode());
   std::uint16_t stream = 0;
-  for (const host::SharedBuffer& output : result.outputs) send_stream(stream++, output.bytes());
-  send_stream(stream, result.times.bytes());
+  if (agent_.hardware().faults().nan_output) {
+    std::vector<std::vector<std::byte>> copies;
+    for (const host::SharedBuffer& output : outputs)
+      copies.emplace_back(output.bytes().begin(), output.bytes().end());
+    agent_.hardware().spoil(results.outputs, copies);
+    for (const auto& output : copies) send_stream(stream++, output);
+  } else {
+    for (const host::SharedBuffer& output : outputs) send_stream(stream++, output.bytes());
+  }
+  send_stream(stream, times);
 }
 
 }  // namespace adze::hil

@@ -30,7 +30,7 @@ class Connection {
   void pulse(double fraction, const char* doing);
 
   // Of verbs; each replies.
-  void hello(const host::Frame& frame);
+  void hello(const host::Frame& frame, bool repeated);
   void dispatch(Verb verb, const host::Frame& frame);
   void info();
   void flash_data(const FlashData& request);
@@ -38,14 +38,20 @@ class Connection {
   double smoke_test(const Manifest& manifest, const std::filesystem::path& slot);
   void load();
   void run(RunRequest request);
+  void send_results(RunReply reply, const std::vector<host::SharedBuffer>& outputs,
+                    std::span<const std::byte> times);
+  /// As a board whose processor is stuck: until the client gives up.
+  void hang();
 
   Agent& agent_;
   FrameLink frames_;
   const std::atomic<bool>& stop_;
   BoardWorker worker_;
   std::string loaded_;
+  std::string client_;             ///< of the last hello
+  bool last_was_hello_ = false;    ///< no request came since
   std::uint64_t nonce_ = 0;        ///< 0: no session
-  std::uint32_t seq_ = 0;          ///< of the request being answered
+  std::uint32_t seq_ = 0;          ///< of the request being answered, or the last one
   Deadline deadline_, next_beat_;  ///< of that request
   std::deque<host::Frame> waiting_;
 };

@@ -164,6 +164,8 @@ std::uint64_t SlotStore::append(std::uint64_t offset, std::span<const std::byte>
                                               " are stored; begin the flash again to resume");
   if (bytes.size() > expected_.size_bytes - std::min(have, expected_.size_bytes))
     throw Error(ADZE_OUT_OF_RANGE, "more bytes came than the bundle was announced to have");
+  if (options_.full_at && have + bytes.size() > *options_.full_at)
+    storage_fault("write", incoming, ENOSPC);
   write_all(fd.get(), bytes, incoming);
   return have + bytes.size();
 }

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -29,6 +30,7 @@ class SlotStore {
     std::function<Trust()> trust;
     /// Called between writing the unpacked tree and reading it back: where a test damages it.
     std::function<void(const std::filesystem::path& tree)> before_read_back;
+    std::optional<std::uint64_t> full_at;  ///< bytes of a bundle that a simulated storage takes
   };
   using Pulse = std::function<void(double fraction, const char* doing)>;
 

@@ -56,6 +56,6 @@ std::string machine() {
   return name.machine;
 }
 
-std::string boot_id() { return first_line("/proc/sys/kernel/random/boot_id"); }
+std::string kernel_boot_id() { return first_line("/proc/sys/kernel/random/boot_id"); }
 
 }  // namespace adze::hil

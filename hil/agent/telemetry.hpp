@@ -12,6 +12,6 @@ Telemetry read_telemetry();
 std::string kernel_version();
 std::string machine();  ///< "aarch64"
 /// Changes with each start of the board.
-std::string boot_id();
+std::string kernel_boot_id();
 
 }  // namespace adze::hil

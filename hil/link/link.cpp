@@ -10,6 +10,9 @@
 #include <filesystem>
 
 #include "hil/link/socket_link.hpp"
+#include "hil/link/ssh_link.hpp"
+#include "hil/link/tcp_link.hpp"
+#include "hil/link/token.hpp"
 #ifdef ADZE_LINK_USB
 #include "hil/link/usb/usb_link.hpp"
 #endif
@@ -83,14 +86,21 @@ std::unique_ptr<Link> open_link(const std::string& address, Deadline deadline) {
   if (colon == std::string::npos) return open_by_id(address, deadline);
   const std::string scheme = address.substr(0, colon), rest = address.substr(colon + 1);
   if (scheme == "usb") return open_usb(rest, deadline);
+  if (scheme == "ssh") return open_ssh(rest);
+  if (scheme == "tcp") {
+    require_loopback(rest);
+    return connect_tcp(rest, load_token(token_file()), deadline);
+  }
   if (scheme == "unix") return connect_unix(rest, address, deadline);
   if (scheme == "sim") {
     check_id(rest);
     return connect_unix(sim_socket(rest), address, deadline);
   }
-  throw Error(ADZE_INVALID_ARGUMENT, "cannot open '" + address + "': '" + scheme +
-                                         "' is no link; use usb:SERIAL, usb:PORTPATH, unix:PATH, "
-                                         "sim:ID or a bare id");
+  throw Error(ADZE_INVALID_ARGUMENT,
+              "cannot open '" + address + "': '" + scheme +
+                  "' is no link; use usb:SERIAL, usb:PORTPATH, ssh:USER@HOST, "
+                  "tcp:127.0.0.1:PORT, unix:PATH, "
+                  "sim:ID or a bare id");
 }
 
 std::vector<FoundBoard> find_boards() {

@@ -27,6 +27,9 @@ class Link {
   /// Forgets what is in flight in both directions, so that a new session starts clean: cancels
   /// transfers, clears a stall, throws away received bytes.
   virtual void reset() = 0;
+  /// The secret that a hello on this link shows, or is to show; empty: the link itself says who is
+  /// at the other end.
+  virtual std::string token() const { return {}; }
 };
 
 /// A board that can be opened now.
@@ -37,9 +40,12 @@ struct FoundBoard {
   std::string location;  ///< USB port path "1-2.3", or socket path
 };
 
-/// `address`: usb:SERIAL | usb:PORTPATH (1-2.3) | unix:PATH | sim:ID (a socket in sim_directory()),
-/// or a bare id, tried as sim: and then as usb:. Errors: RigError UNAVAILABLE when the board is not
-/// there (naming those that are), FAILED_PRECONDITION when two boards answer to the address.
+/// `address`: usb:SERIAL | usb:PORTPATH (1-2.3) | ssh:[USER@]HOST[:PORT] | tcp:127.0.0.1:PORT |
+/// unix:PATH | sim:ID (a socket in sim_directory()), or a bare id, tried as sim: and then as usb:.
+/// ssh: starts `adze-agent --stdio` there by the ssh of this machine and its configuration, or that
+/// in $ADZE_SSH_CONFIG; tcp: shows the token of token_file(). Errors: RigError UNAVAILABLE when the
+/// board is not there (naming those that are), FAILED_PRECONDITION when two boards answer to the
+/// address.
 std::unique_ptr<Link> open_link(const std::string& address, Deadline deadline);
 /// All boards on all links, sorted by address. Opens nothing that is not ours.
 std::vector<FoundBoard> find_boards();

@@ -20,20 +20,6 @@ namespace {
 using host::Error;
 using host::RigError;
 
-/// False when the deadline passed first.
-bool wait_for(int fd, short events, Deadline deadline) {
-  for (;;) {
-    pollfd entry{.fd = fd, .events = events, .revents = 0};
-    const auto left =
-        std::min<std::int64_t>(host::remaining_ms(deadline), std::numeric_limits<int>::max());
-    const int ready = ::poll(&entry, 1, static_cast<int>(left));
-    if (ready > 0) return true;
-    if (ready == 0) return false;
-    if (errno != EINTR)
-      throw Error(ADZE_INTERNAL, std::string("cannot wait for a socket: ") + std::strerror(errno));
-  }
-}
-
 void set_nonblocking(int fd) { ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK); }
 
 [[noreturn]] void gone(const std::string& name, const std::string& how) {
@@ -67,6 +53,19 @@ int try_connect(int fd, const sockaddr_un& address) {
 }
 
 }  // namespace
+
+bool wait_for(int fd, short events, Deadline deadline) {
+  for (;;) {
+    pollfd entry{.fd = fd, .events = events, .revents = 0};
+    const auto left =
+        std::min<std::int64_t>(host::remaining_ms(deadline), std::numeric_limits<int>::max());
+    const int ready = ::poll(&entry, 1, static_cast<int>(left));
+    if (ready > 0) return true;
+    if (ready == 0) return false;
+    if (errno != EINTR)
+      throw Error(ADZE_INTERNAL, std::string("cannot wait for a socket: ") + std::strerror(errno));
+  }
+}
 
 SocketLink::SocketLink(OwnedFd fd, std::string name)
     : in_(std::move(fd)), is_socket_(true), name_(std::move(name)) {
@@ -172,7 +171,7 @@ std::unique_ptr<Link> UnixListener::accept(Deadline deadline) {
   if (!wait_for(fd_.get(), POLLIN, deadline)) return nullptr;
   OwnedFd client(::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC));
   if (!client) return nullptr;  // it went away again
-  return std::make_unique<SocketLink>(std::move(client), "unix:" + path_.string());
+  return std::make_unique<SocketLink>(std::move(client), name());
 }
 
 }  // namespace adze::hil

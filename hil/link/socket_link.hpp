@@ -42,17 +42,30 @@ std::unique_ptr<Link> connect_unix(const std::filesystem::path& path, std::strin
 /// Two connected ends.
 std::pair<std::unique_ptr<Link>, std::unique_ptr<Link>> make_socket_pair(const std::string& name);
 
-/// A Unix socket that waits for clients; its file (mode 0600) goes with it.
-class UnixListener {
+/// False when the deadline passed before `events` of poll(2).
+bool wait_for(int fd, short events, Deadline deadline);
+
+/// Waits for clients.
+class Listener {
+ public:
+  virtual ~Listener() = default;
+  /// nullptr when nobody came in time.
+  virtual std::unique_ptr<Link> accept(Deadline deadline) = 0;
+  /// What open_link() takes.
+  virtual std::string name() const = 0;
+};
+
+/// On a Unix socket, whose file (mode 0600) goes with it.
+class UnixListener : public Listener {
  public:
   /// Replaces the file that a dead listener left behind. Errors: ALREADY_EXISTS when somebody
   /// listens there.
   explicit UnixListener(const std::filesystem::path& path);
-  ~UnixListener();
+  ~UnixListener() override;
   UnixListener(const UnixListener&) = delete;
   UnixListener& operator=(const UnixListener&) = delete;
-  /// nullptr when nobody came in time.
-  std::unique_ptr<Link> accept(Deadline deadline);
+  std::unique_ptr<Link> accept(Deadline deadline) override;
+  std::string name() const override { return "unix:" + path_.string(); }
   const std::filesystem::path& path() const { return path_; }
 
  private:

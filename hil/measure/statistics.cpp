@@ -10,12 +10,6 @@
 namespace adze::hil {
 namespace {
 
-std::vector<double> sorted(std::span<const double> values) {
-  std::vector<double> copy(values.begin(), values.end());
-  std::sort(copy.begin(), copy.end());
-  return copy;
-}
-
 /// Uniform in 0..n-1 by rejection; the library's distributions differ between implementations.
 std::size_t draw(std::mt19937_64& random, std::size_t n) {
   const std::uint64_t limit = std::mt19937_64::max() - std::mt19937_64::max() % n;
@@ -26,8 +20,22 @@ std::size_t draw(std::mt19937_64& random, std::size_t n) {
   return static_cast<std::size_t>(value % n);
 }
 
-void add_interval(Statistics& result, const std::vector<double>& order, std::uint64_t seed,
-                  std::size_t resamples) {
+/// From the k-th smallest to the k-th largest, k as large as P[Bin(n, 1/2) < k] <= 2.5 % lets it
+/// be.
+Interval order_interval(const std::vector<double>& order) {
+  const auto n = static_cast<double>(order.size());
+  double probability = std::pow(0.5, n), tail = probability;
+  std::size_t k = 0;
+  while (tail <= 0.025) {
+    ++k;
+    probability *= (n - static_cast<double>(k) + 1) / static_cast<double>(k);
+    tail += probability;
+  }
+  return {order[k - 1], order[order.size() - k]};
+}
+
+Interval bootstrap_interval(const std::vector<double>& order, std::uint64_t seed,
+                            std::size_t resamples) {
   std::mt19937_64 random(seed);
   const std::size_t n = order.size();
   std::vector<double> medians(resamples);
@@ -44,17 +52,22 @@ void add_interval(Statistics& result, const std::vector<double>& order, std::uin
     median = n % 2 ? value_at(n / 2) : (value_at(n / 2 - 1) + value_at(n / 2)) / 2;
   }
   std::sort(medians.begin(), medians.end());
-  result.ci95_low = quantile(medians, 0.025);
-  result.ci95_high = quantile(medians, 0.975);
+  return {quantile(medians, 0.025), quantile(medians, 0.975)};
 }
 
 }  // namespace
 
-double quantile(std::span<const double> sorted, double share) {
-  const double at = share * static_cast<double>(sorted.size() - 1);
+std::vector<double> sorted(std::span<const double> values) {
+  std::vector<double> copy(values.begin(), values.end());
+  std::sort(copy.begin(), copy.end());
+  return copy;
+}
+
+double quantile(std::span<const double> order, double share) {
+  const double at = share * static_cast<double>(order.size() - 1);
   const auto below = static_cast<std::size_t>(at);
-  const std::size_t above = std::min(below + 1, sorted.size() - 1);
-  return sorted[below] + (at - static_cast<double>(below)) * (sorted[above] - sorted[below]);
+  const std::size_t above = std::min(below + 1, order.size() - 1);
+  return order[below] + (at - static_cast<double>(below)) * (order[above] - order[below]);
 }
 
 Statistics statistics_of(std::span<const double> samples, std::uint64_t seed,
@@ -71,7 +84,13 @@ Statistics statistics_of(std::span<const double> samples, std::uint64_t seed,
       .p95 = quantile(order, 0.95)};
   if (order.size() >= kMinSamplesForP99) result.p99 = quantile(order, 0.99);
   std::vector<double> deviations;
-  for (const double value : order) deviations.push_back(std::abs(value - result.median));
+  double squares = 0;
+  for (const double value : order) {
+    deviations.push_back(std::abs(value - result.median));
+    squares += (value - result.mean) * (value - result.mean);
+  }
+  if (order.size() > 1)
+    result.deviation = std::sqrt(squares / static_cast<double>(order.size() - 1));
   result.mad = quantile(sorted(deviations), 0.5);
   const double q1 = quantile(order, 0.25), q3 = quantile(order, 0.75);
   for (const double value : order) {
@@ -81,7 +100,10 @@ Statistics statistics_of(std::span<const double> samples, std::uint64_t seed,
     else if (outside > 1.5 * (q3 - q1))
       ++result.mild_outliers;
   }
-  add_interval(result, order, seed, resamples);
+  if (order.size() >= kMinSamplesForBootstrap)
+    result.ci95 = bootstrap_interval(order, seed, resamples);
+  else if (order.size() >= kMinSamplesForInterval)
+    result.ci95 = order_interval(order);
   return result;
 }
 

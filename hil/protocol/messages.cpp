@@ -88,15 +88,18 @@ RequestHead decode_head(std::span<const std::byte> payload) {
 }
 
 Payload HelloRequest::encode(std::int64_t deadline_ms) const {
-  return request(Verb::hello, deadline_ms,
-                 {{"client", client}, {"version_min", version_min}, {"version_max", version_max}});
+  json parameters = {
+      {"client", client}, {"version_min", version_min}, {"version_max", version_max}};
+  if (!token.empty()) parameters["token"] = token;
+  return request(Verb::hello, deadline_ms, std::move(parameters));
 }
 
 HelloRequest HelloRequest::decode(std::span<const std::byte> payload) {
   const Message message(payload, "a hello");
   return {.client = message.fields.text("client", 256),
           .version_min = message.fields.integer("version_min", 1, kMax),
-          .version_max = message.fields.integer("version_max", 1, kMax)};
+          .version_max = message.fields.integer("version_max", 1, kMax),
+          .token = message.fields.has("token") ? message.fields.text("token", 256) : ""};
 }
 
 Payload HelloReply::encode() const {

@@ -56,6 +56,7 @@ RequestHead decode_head(std::span<const std::byte> payload);
 struct HelloRequest {
   std::string client;  ///< who holds the board, for the other one's BUSY message
   std::int64_t version_min = kProtocolVersion, version_max = kProtocolVersion;
+  std::string token;  ///< of a link that wants one
   Payload encode(std::int64_t deadline_ms) const;
   static HelloRequest decode(std::span<const std::byte> payload);
 };

@@ -1,6 +1,17 @@
 #include "hil/session/board_runner.hpp"
 
+#include <unistd.h>
+
+#include <algorithm>
+
 namespace adze::hil {
+namespace {
+
+/// Of a measurement, between which sensors are read.
+constexpr std::int64_t kParts = 10;
+constexpr std::int64_t kSensorPauseMs = 250;
+
+}  // namespace
 
 BoardRunner::BoardRunner(BoardSession& session, std::string model, std::int64_t warmup_ms)
     : session_(session),
@@ -16,6 +27,8 @@ BoardRunner::BoardRunner(BoardSession& session, std::string model, std::int64_t 
                  .backend = info.backend,
                  .kernel = info.kernel,
                  .machine = info.machine,
+                 .boot_id = info.boot_id,
+                 .bundle = loaded_.bundle,
                  .batch = loaded_.batch};
 }
 
@@ -30,7 +43,9 @@ RunResult BoardRunner::timed_run(std::span<const host::Tensor> inputs, RunSettin
     conditions_.first_ms = static_cast<double>(result.first_ns) / 1e6;
     conditions_.warmup_count = result.warmup_count;
     conditions_.before = result.before;
+    conditions_.warnings = clock_warnings(result.before);
   }
+  conditions_.link_faults = session_.recovered();
   conditions_.after = result.after;
   times_ns_.insert(times_ns_.end(), result.times_ns.begin(), result.times_ns.end());
   return result;
@@ -42,7 +57,44 @@ std::vector<host::NamedTensor> BoardRunner::run(std::span<const host::Tensor> in
 
 void BoardRunner::measure(std::span<const host::Tensor> inputs, std::int64_t repeats,
                           const BoardSession::Progress& progress) {
-  timed_run(inputs, {.repeats = repeats, .outputs_wanted = false}, progress);
+  const std::int64_t parts = std::min(kParts, repeats);
+  for (std::int64_t part = 0; part < parts; ++part) {
+    const std::int64_t now = repeats * (part + 1) / parts - repeats * part / parts;
+    const auto say = [&](double fraction, const std::string& doing) {
+      if (progress)
+        progress((static_cast<double>(part) + fraction) / static_cast<double>(parts), doing);
+    };
+    const RunResult result = timed_run(inputs, {.repeats = now, .outputs_wanted = false}, say);
+    conditions_.along.push_back(result.after);
+  }
+}
+
+bool BoardRunner::cool_down(const GuardLimits& limits, const BoardSession::Progress& progress) {
+  const Deadline end = host::after_ms(limits.cool_down_ms);
+  // A sensor that cannot be read is NaN, which is not too hot.
+  while (session_.telemetry().temperature_c >= limits.start_below_c) {
+    if (host::remaining_ms(end) == 0) return false;
+    if (progress) progress(0, "cooling down");
+    ::usleep(kSensorPauseMs * 1000);
+  }
+  return true;
+}
+
+void BoardRunner::measure_guarded(std::span<const host::Tensor> inputs, std::int64_t repeats,
+                                  const GuardLimits& limits,
+                                  const BoardSession::Progress& progress) {
+  for (int attempt = 1; attempt <= limits.attempts; ++attempt) {
+    const bool cool = cool_down(limits, progress);
+    times_ns_.clear();
+    conditions_.along.clear();
+    measure(inputs, repeats, progress);
+    conditions_.attempts = attempt;
+    if (!cool) conditions_.warnings.push_back("the board did not cool down before the run");
+    std::vector<Telemetry> along{conditions_.before};
+    along.insert(along.end(), conditions_.along.begin(), conditions_.along.end());
+    conditions_.throttled = throttle_reasons(along, limits);
+    if (conditions_.throttled.empty()) return;
+  }
 }
 
 }  // namespace adze::hil

@@ -1,6 +1,7 @@
 // A board as a runner: comparison and evaluation treat it like a backend on this machine.
 #pragma once
 
+#include "hil/measure/guard.hpp"
 #include "hil/measure/measurement.hpp"
 #include "hil/session/session.hpp"
 
@@ -16,15 +17,24 @@ class BoardRunner : public host::Runner {
   std::vector<host::NamedTensor> run(std::span<const host::Tensor> inputs) override;
   std::vector<host::ProfileRow> profile() override { return session_.profile(); }
 
-  /// Runs the same inputs `repeats` times for their times alone.
+  /// Runs the same inputs `repeats` times for their times alone, in parts between which the board's
+  /// sensors are read.
   void measure(std::span<const host::Tensor> inputs, std::int64_t repeats,
                const BoardSession::Progress& progress = {});
+  /// The same on a board that is cool, and again when it was throttled; what was measured before
+  /// goes. The conditions say when it was throttled every time.
+  void measure_guarded(std::span<const host::Tensor> inputs, std::int64_t repeats,
+                       const GuardLimits& limits, const BoardSession::Progress& progress = {});
 
   const LoadReply& loaded() const { return loaded_; }
   /// Of all inferences so far. Errors: INVALID_ARGUMENT before the first.
   Measurement measurement() const { return make_measurement(times_ns_, conditions_); }
+  /// Raw, to be stored before anything is made of them.
+  const std::vector<std::int64_t>& times_ns() const { return times_ns_; }
+  const Conditions& conditions() const { return conditions_; }
 
  private:
+  bool cool_down(const GuardLimits& limits, const BoardSession::Progress& progress);
   RunResult timed_run(std::span<const host::Tensor> inputs, RunSettings settings,
                       const BoardSession::Progress& progress);
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <utility>
 
 #include "host/base/error.hpp"
 
@@ -17,7 +18,7 @@ using host::FrameType;
 using host::RigError;
 
 constexpr std::size_t kPieceBytes = 512u << 10;
-constexpr std::int64_t kGoodbyeMs = 1000;
+constexpr std::int64_t kGoodbyeMs = 1000, kBusyMs = 3000;
 
 }  // namespace
 
@@ -29,16 +30,120 @@ std::string client_name() {
          machine.data() + " (process " + std::to_string(::getpid()) + ")";
 }
 
+namespace {
+
+/// Held by somebody else: another hello on the same link will not help.
+struct Busy : RigError {
+  using RigError::RigError;
+};
+
+/// What another try on a fresh link may mend.
+bool is_of_the_link(const host::Error& error) {
+  return error.exit() == host::Exit::rig &&
+         (error.code == ADZE_UNAVAILABLE || error.code == ADZE_DEADLINE_EXCEEDED ||
+          error.code == ADZE_DATA_LOSS || error.code == ADZE_FAILED_PRECONDITION);
+}
+
+}  // namespace
+
 BoardSession::BoardSession(std::unique_ptr<Link> link, SessionTimeouts timeouts)
     : link_(std::move(link)), frames_(std::make_unique<FrameLink>(*link_)), timeouts_(timeouts) {
-  const Frame reply = ask(HelloRequest{.client = client_name()}.encode(timeouts_.hello_ms),
-                          timeouts_.hello_ms, "say hello");
-  board_ = HelloReply::decode(reply.payload);
-  nonce_ = board_.nonce;
+  for (int attempt = 1;; ++attempt) {
+    try {
+      say_hello();
+      return;
+    } catch (const Busy&) {
+      throw;
+    } catch (const RigError& error) {
+      if (attempt >= timeouts_.attempts || !is_of_the_link(error)) throw;
+      recovered_.push_back(error.what());
+    }
+  }
+}
+
+BoardSession::BoardSession(LinkOpener opener, SessionTimeouts timeouts)
+    : opener_(std::move(opener)), timeouts_(timeouts) {
+  // The agent may need a moment to see that the client before is gone.
+  const Deadline busy_end = host::after_ms(kBusyMs);
+  for (int attempt = 1;; ++attempt) {
+    link_ = opener_(host::after_ms(timeouts_.hello_ms));
+    frames_ = std::make_unique<FrameLink>(*link_);
+    try {
+      say_hello();
+      return;
+    } catch (const Busy&) {
+      if (host::remaining_ms(busy_end) == 0) throw;
+      --attempt;
+    } catch (const RigError& error) {
+      if (attempt >= timeouts_.attempts || !is_of_the_link(error)) throw;
+      recovered_.push_back(error.what());
+    }
+    frames_.reset();
+    link_.reset();
+    ::usleep(20'000);
+  }
 }
 
 BoardSession BoardSession::open(const std::string& address, SessionTimeouts timeouts) {
-  return BoardSession(open_link(address, host::after_ms(timeouts.hello_ms)), timeouts);
+  return BoardSession([address](Deadline deadline) { return open_link(address, deadline); },
+                      timeouts);
+}
+
+void BoardSession::say_hello() {
+  nonce_ = 0;
+  const HelloRequest hello{.client = client_name(), .token = link_->token()};
+  const Frame reply = ask(hello.encode(timeouts_.hello_ms), timeouts_.hello_ms, "say hello");
+  HelloReply board = HelloReply::decode(reply.payload);
+  if (!board_.board.empty() &&
+      (board.board != board_.board || board.board_type != board_.board_type))
+    throw host::Error(ADZE_ABORTED, "another board answers at " + link_->name() + " now: '" +
+                                        board.board + "' instead of '" + board_.board +
+                                        "'; nothing was written to it");
+  board_ = std::move(board);
+  nonce_ = board_.nonce;
+}
+
+void BoardSession::recover(const host::Error& why) {
+  recovered_.push_back(why.what());
+  const Deadline end = host::after_ms(timeouts_.recover_ms);
+  for (;;) {
+    try {
+      nonce_ = 0;
+      if (opener_) {
+        // The old one first: a device has one user.
+        frames_.reset();
+        link_.reset();
+        link_ = opener_(std::min(end, host::after_ms(timeouts_.hello_ms)));
+        frames_ = std::make_unique<FrameLink>(*link_);
+      } else {
+        frames_->reset();
+      }
+      say_hello();
+      if (loaded_.empty()) return;
+      const std::string before = loaded_;
+      if (load_once().bundle != before)
+        throw host::Error(ADZE_ABORTED,
+                          "board " + link_->name() + " came back with another bundle active");
+      fresh_ = true;
+      return;
+    } catch (const RigError& error) {
+      if (host::remaining_ms(end) == 0 || !is_of_the_link(error)) throw;
+      ::usleep(20'000);
+    }
+  }
+}
+
+template <class Body>
+auto BoardSession::with_attempts(Body&& body) {
+  for (int attempt = 1;; ++attempt) {
+    try {
+      return body();
+    } catch (const RigError& error) {
+      if (std::exchange(progressed_, false)) attempt = 1;
+      if (attempt >= timeouts_.attempts || !is_of_the_link(error)) throw;
+      recover(error);
+    }
+  }
 }
 
 BoardSession::~BoardSession() {
@@ -71,7 +176,11 @@ Frame BoardSession::receive(Deadline deadline, const char* what, const Progress&
     // What the agent says about the link as a whole has no request.
     const bool about_link = frame->type == FrameType::error && frame->seq == 0;
     if (!ours && !about_link) continue;  // left over from another session
-    if (frame->type == FrameType::error) ErrorNote::decode(frame->payload).raise();
+    if (frame->type == FrameType::error) {
+      const ErrorNote note = ErrorNote::decode(frame->payload);
+      if (note.busy) throw Busy(note.code, note.text);
+      note.raise();
+    }
     if (frame->type != FrameType::progress) return std::move(*frame);
     silence = host::after_ms(timeouts_.silence_ms);
     const ProgressNote note = ProgressNote::decode(frame->payload);
@@ -81,6 +190,9 @@ Frame BoardSession::receive(Deadline deadline, const char* what, const Progress&
 
 Frame BoardSession::ask(std::vector<std::byte> payload, std::int64_t timeout_ms, const char* what,
                         const std::function<void()>& send_data, const Progress& progress) {
+  if (!frames_)
+    throw RigError(ADZE_UNAVAILABLE,
+                   "board '" + board_.board + "' went away and did not come back");
   // The agent's own deadline comes first, and its answer says more.
   const Deadline deadline = host::after_ms(timeout_ms + 2 * kHeartbeatMs);
   frames_->send(
@@ -101,6 +213,7 @@ void BoardSession::send_stream(std::uint16_t stream, std::span<const std::byte> 
     bytes = bytes.subspan(part.size());
     frame.flags = bytes.empty() ? host::kFrameLast : 0;
     frames_->send(frame, part, deadline);
+    ++frame.part;
   } while (!bytes.empty());
 }
 
@@ -112,9 +225,15 @@ std::vector<std::byte> BoardSession::receive_stream(std::uint16_t stream, std::u
   };
   std::vector<std::byte> bytes;
   const Deadline deadline = host::after_ms(timeouts_.run_ms);
-  for (;;) {
+  for (std::uint16_t part = 0;;) {
     const Frame frame = receive(deadline, what, {});
-    if (frame.type != FrameType::data || frame.stream != stream) bad("something but its data");
+    // What came twice: the response, or data that is here already.
+    if (frame.type == FrameType::response) continue;
+    if (frame.type != FrameType::data || frame.stream > stream) bad("something but its data");
+    const auto distance = static_cast<std::int16_t>(frame.part - part);
+    if (frame.stream < stream || distance < 0) continue;
+    if (distance > 0) bad("its data without a part that was lost");
+    ++part;
     if (frame.payload.size() > max_bytes - bytes.size()) bad("more data than it announced");
     bytes.insert(bytes.end(), frame.payload.begin(), frame.payload.end());
     if (frame.flags & host::kFrameLast) return bytes;
@@ -122,25 +241,35 @@ std::vector<std::byte> BoardSession::receive_stream(std::uint16_t stream, std::u
 }
 
 InfoReply BoardSession::info() {
-  return InfoReply::decode(
-      ask(encode_plain(Verb::info, timeouts_.quick_ms), timeouts_.quick_ms, "tell about itself")
-          .payload);
+  return with_attempts([&] {
+    return InfoReply::decode(
+        ask(encode_plain(Verb::info, timeouts_.quick_ms), timeouts_.quick_ms, "tell about itself")
+            .payload);
+  });
 }
 
 std::vector<SlotInfo> BoardSession::slots() {
-  return SlotsReply::decode(
-             ask(encode_plain(Verb::slots, timeouts_.quick_ms), timeouts_.quick_ms, "list slots")
-                 .payload)
-      .slots;
+  return with_attempts([&] {
+    return SlotsReply::decode(
+               ask(encode_plain(Verb::slots, timeouts_.quick_ms), timeouts_.quick_ms, "list slots")
+                   .payload)
+        .slots;
+  });
 }
 
 Telemetry BoardSession::telemetry() {
-  return Telemetry::decode(
-      ask(encode_plain(Verb::telemetry, timeouts_.quick_ms), timeouts_.quick_ms, "read its sensors")
-          .payload);
+  return with_attempts([&] {
+    return Telemetry::decode(ask(encode_plain(Verb::telemetry, timeouts_.quick_ms),
+                                 timeouts_.quick_ms, "read its sensors")
+                                 .payload);
+  });
 }
 
 FlashResult BoardSession::flash(const ByteSource& source, const Progress& progress) {
+  return with_attempts([&] { return flash_once(source, progress); });
+}
+
+FlashResult BoardSession::flash_once(const ByteSource& source, const Progress& progress) {
   const Bundle bundle(source);
   FlashResult result{.bundle = bundle.id()};
   const FlashBegin begin{.bundle = bundle.id(),
@@ -166,31 +295,63 @@ FlashResult BoardSession::flash(const ByteSource& source, const Progress& progre
                                          std::to_string(stored) + " bytes, " +
                                          std::to_string(at + piece.size()) + " were sent");
     result.sent_bytes += piece.size();
+    progressed_ = true;
     at = stored;
     if (progress) progress(static_cast<double>(at) / static_cast<double>(source.size()), "sending");
   }
   const Frame reply =
       ask(BundleRequest{.bundle = bundle.id()}.encode(Verb::flash_commit, timeouts_.store_ms),
           timeouts_.store_ms, "store a bundle", {}, progress);
-  result.signed_by = FlashCommitReply::decode(reply.payload).signed_by;
+  const FlashCommitReply stored = FlashCommitReply::decode(reply.payload);
+  if (stored.bundle != result.bundle)
+    throw RigError(ADZE_ABORTED, "board " + link_->name() + " says it stored bundle " +
+                                     stored.bundle.substr(0, 12) + ", " +
+                                     result.bundle.substr(0, 12) +
+                                     " was sent; it was not activated: check the agent");
+  result.signed_by = stored.signed_by;
   return result;
 }
 
 ActivateReply BoardSession::activate(const std::string& bundle) {
-  return ActivateReply::decode(
-      ask(BundleRequest{.bundle = bundle}.encode(Verb::activate, timeouts_.load_ms),
-          timeouts_.load_ms, "activate a bundle")
-          .payload);
+  loaded_.clear();
+  return with_attempts([&] {
+    return ActivateReply::decode(
+        ask(BundleRequest{.bundle = bundle}.encode(Verb::activate, timeouts_.load_ms),
+            timeouts_.load_ms, "activate a bundle")
+            .payload);
+  });
 }
 
 LoadReply BoardSession::load() {
-  return LoadReply::decode(
+  loaded_.clear();
+  return with_attempts([&] { return load_once(); });
+}
+
+LoadReply BoardSession::load_once() {
+  LoadReply reply = LoadReply::decode(
       ask(encode_plain(Verb::load, timeouts_.load_ms), timeouts_.load_ms, "load the active bundle")
           .payload);
+  loaded_ = reply.bundle;
+  return reply;
 }
 
 RunResult BoardSession::run(std::span<const TensorSpec> specs, std::span<const host::Tensor> inputs,
                             const RunSettings& settings, const Progress& progress) {
+  if (settings.drop_first) warm_ = settings;
+  return with_attempts([&] {
+    RunSettings now = settings;
+    // A worker that was started for another attempt is as cold as the first.
+    if (std::exchange(fresh_, false) && warm_.drop_first) {
+      now.drop_first = true;
+      now.warmup_ms = warm_.warmup_ms;
+    }
+    return run_once(specs, inputs, now, progress);
+  });
+}
+
+RunResult BoardSession::run_once(std::span<const TensorSpec> specs,
+                                 std::span<const host::Tensor> inputs, const RunSettings& settings,
+                                 const Progress& progress) {
   if (specs.size() != inputs.size())
     throw host::Error(ADZE_INVALID_ARGUMENT, "the model on the board has " +
                                                  std::to_string(specs.size()) + " inputs, " +
@@ -246,6 +407,7 @@ std::vector<host::ProfileRow> BoardSession::profile() {
 }
 
 void BoardSession::reset() {
+  loaded_.clear();
   ask(encode_plain(Verb::reset, timeouts_.quick_ms), timeouts_.quick_ms, "reset");
   nonce_ = 0;
 }

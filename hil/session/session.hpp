@@ -23,7 +23,14 @@ struct SessionTimeouts {
   std::int64_t load_ms = 120'000;    ///< load and smoke test
   std::int64_t run_ms = 300'000;     ///< one batch
   std::int64_t silence_ms = 10'000;  ///< no progress frame for so long: the agent hangs
+  /// Tries of each request when the link failed: a new session is opened in between. What the board
+  /// itself reports is not tried again.
+  int attempts = 1;
+  std::int64_t recover_ms = 5'000;  ///< the longest wait for a board that went away
 };
+
+/// Opens the link to the same board again.
+using LinkOpener = std::function<std::unique_ptr<Link>(Deadline)>;
 
 struct RunResult {
   std::vector<host::NamedTensor> outputs;
@@ -48,12 +55,16 @@ class BoardSession {
 
   /// Errors: RigError UNAVAILABLE also when another session holds the board, naming its client.
   explicit BoardSession(std::unique_ptr<Link> link, SessionTimeouts timeouts = {});
+  explicit BoardSession(LinkOpener opener, SessionTimeouts timeouts = {});
   static BoardSession open(const std::string& address, SessionTimeouts timeouts = {});
   /// Gives the board back.
   ~BoardSession();
   BoardSession(BoardSession&&) = default;
 
   const HelloReply& board() const { return board_; }
+  /// What went wrong with the link and was got over, in order: a pass with these is a pass, and
+  /// says so.
+  const std::vector<std::string>& recovered() const { return recovered_; }
   InfoReply info();
   std::vector<SlotInfo> slots();
   Telemetry telemetry();
@@ -75,13 +86,28 @@ class BoardSession {
   void send_stream(std::uint16_t stream, std::span<const std::byte> bytes, Deadline deadline);
   std::vector<std::byte> receive_stream(std::uint16_t stream, std::uint64_t max_bytes,
                                         const char* what);
+  void say_hello();
+  /// A new session with the same board, with the model loaded that was.
+  void recover(const host::Error& why);
+  template <class Body>
+  auto with_attempts(Body&& body);
+  LoadReply load_once();
+  FlashResult flash_once(const ByteSource& source, const Progress& progress);
+  RunResult run_once(std::span<const TensorSpec> specs, std::span<const host::Tensor> inputs,
+                     const RunSettings& settings, const Progress& progress);
 
+  LinkOpener opener_;
   std::unique_ptr<Link> link_;
   std::unique_ptr<FrameLink> frames_;
   SessionTimeouts timeouts_;
   HelloReply board_;
   std::uint64_t nonce_ = 0;
   std::uint32_t seq_ = 0;
+  std::string loaded_;       ///< bundle
+  bool fresh_ = false;       ///< loaded by recover(): the first call is slow again
+  bool progressed_ = false;  ///< since the last fault: attempts are counted anew
+  RunSettings warm_;         ///< how the model was warmed up
+  std::vector<std::string> recovered_;
 };
 
 /// "alice@lab-pc (process 4711)": who says hello from here.

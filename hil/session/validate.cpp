@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <tuple>
 
 #include "host/base/error.hpp"
 #include "host/evaluate/evaluate.hpp"
@@ -53,6 +54,9 @@ void judge(ValidateResult& result, const ValidateOptions& options) {
            "'" + output.name + "' has NaN in " + std::to_string(output.nan_count) + " elements");
     else if (output.identical())
       continue;
+    else if (output.constant_b && !output.constant_a)
+      fail(result.emulated_verdict,
+           "'" + output.name + "' is the same number everywhere, the emulation's is not");
     else if (output.top1_agreement && *output.top1_agreement < options.min_agreement)
       fail(result.emulated_verdict, "'" + output.name + "' has the emulation's top-1 in " +
                                         std::to_string(*output.top1_agreement * 100) +
@@ -68,6 +72,14 @@ void judge(ValidateResult& result, const ValidateOptions& options) {
   if (options.max_latency_ms && median > *options.max_latency_ms)
     result.reasons.push_back("the median latency is " + std::to_string(median) + " ms, " +
                              std::to_string(*options.max_latency_ms) + " are allowed");
+  const auto& [measured, exact] = std::tie(result.metric_measured, result.metric_fp32);
+  if (options.max_drop && options.metric != "output_error" && measured && exact) {
+    const double drop = (*exact - *measured) * 100;
+    if (drop > *options.max_drop)
+      fail(result.fp32_verdict, options.metric + " is " + std::to_string(drop) +
+                                    " points below that of the FP32 model, " +
+                                    std::to_string(*options.max_drop) + " are allowed");
+  }
   result.verdict = result.reasons.empty() && result.fp32_verdict != "FAIL" ? "PASS" : "FAIL";
 }
 
@@ -102,10 +114,11 @@ ValidateResult validate(BoardSession& session, std::span<const std::byte> bundle
     exact.push_back(fp32.run(inputs));
     say(0.1 + 0.9 * static_cast<double>(first) / static_cast<double>(result.samples), "running");
   }
+  if (!options.raw.empty())
+    append_raw(options.raw, {.side = "", .times_ns = board.times_ns()}, board.conditions());
   result.measured = board.measurement();
   result.against_emulated = compare(reference, measured);
   result.against_fp32 = compare(exact, measured);
-  judge(result, options);
   const bool broken = std::ranges::any_of(result.against_emulated,
                                           [](const auto& output) { return output.nan_count > 0; });
   const auto metric_of = [&](const host::Runner& of, const std::vector<Outputs>& runs) {
@@ -117,7 +130,9 @@ ValidateResult validate(BoardSession& session, std::span<const std::byte> bundle
   if (!broken) {
     result.metric_measured = metric_of(board, measured);
     result.metric_emulated = metric_of(emulated, reference);
+    result.metric_fp32 = metric_of(fp32, exact);
   }
+  judge(result, options);
   return result;
 }
 

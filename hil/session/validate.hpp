@@ -1,6 +1,7 @@
 // The lab engineer's question: is the model on the board what it was on the host?
 #pragma once
 
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,6 +21,10 @@ struct ValidateOptions {
   /// same top-1, other outputs by signal to noise.
   double min_agreement = 0.99, min_sqnr_db = 25;
   std::optional<double> max_latency_ms;  ///< of the median
+  /// By how many percentage points the metric may be below that of the FP32 model; of output_error,
+  /// which has no points, nothing is asked.
+  std::optional<double> max_drop;
+  std::filesystem::path raw;  ///< where the times are stored first; empty: nowhere
 };
 
 struct ValidateResult {
@@ -33,7 +38,8 @@ struct ValidateResult {
   std::vector<host::OutputComparison> against_emulated, against_fp32;
   std::string emulated_verdict, fp32_verdict;
   std::string metric;
-  std::optional<double> metric_emulated, metric_measured;  ///< nullopt: the outputs have NaN
+  /// nullopt: the outputs have NaN
+  std::optional<double> metric_emulated, metric_measured, metric_fp32;
 };
 
 /// Flashes `bundle`, activates it, runs the dataset on the board and in both runners, compares.

@@ -76,6 +76,7 @@ FrameHeader encode_frame_header(const Frame& frame, std::size_t payload_bytes) {
   put(header, 5, frame.type);
   put(header, 6, frame.flags);
   put(header, 8, frame.stream);
+  put(header, 10, frame.part);
   put(header, 12, frame.seq);
   put(header, 16, static_cast<std::uint32_t>(payload_bytes));
   put(header, 20, frame.nonce);
@@ -138,6 +139,7 @@ void FrameDecoder::parse_header() {
   header_ = Frame{.type = static_cast<FrameType>(type),
                   .flags = get<std::uint16_t>(bytes, 6),
                   .stream = get<std::uint16_t>(bytes, 8),
+                  .part = get<std::uint16_t>(bytes, 10),
                   .seq = get<std::uint32_t>(bytes, 12),
                   .nonce = get<std::uint64_t>(bytes, 20),
                   .payload = {}};

@@ -1,7 +1,7 @@
 // The one frame codec: what travels between host and board, and between a program and its worker.
 //
 // Little-endian header of 32 bytes: magic u32@0, version u8@4, type u8@5, flags u16@6, stream
-// u16@8, reserved u16@10, seq u32@12, length u32@16, nonce u64@20, CRC32C of bytes 0-27 u32@28;
+// u16@8, part u16@10, seq u32@12, length u32@16, nonce u64@20, CRC32C of bytes 0-27 u32@28;
 // then the payload and its CRC32C (4 bytes that `length` does not count; present for an empty
 // payload too).
 #pragma once
@@ -38,6 +38,7 @@ struct Frame {
   FrameType type = FrameType::request;
   std::uint16_t flags = 0;
   std::uint16_t stream = 0;  ///< which tensor or file of a request a data frame belongs to
+  std::uint16_t part = 0;    ///< number of a data frame in its stream, modulo 2^16
   std::uint32_t seq = 0;     ///< of the request that this frame is, answers or carries data for
   std::uint64_t nonce = 0;   ///< of the session; 0: before there is one
   std::vector<std::byte> payload;

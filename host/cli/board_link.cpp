@@ -2,6 +2,8 @@
 
 #include <cstdlib>
 
+#include "hil/inventory/inventory.hpp"
+#include "hil/inventory/lock.hpp"
 #include "hil/session/board_runner.hpp"
 #include "host/base/file.hpp"
 #include "host/base/hash.hpp"
@@ -25,7 +27,35 @@ class OwnedBoardRunner : public Runner {
   hil::BoardRunner runner_;
 };
 
+hil::SessionTimeouts timeouts_of(const hil::InventoryBoard* board, const std::string& address) {
+  hil::SessionTimeouts timeouts{.attempts = 5};
+  // A key exchange comes first.
+  if (address.starts_with("ssh:")) timeouts.hello_ms = 20'000;
+  if (!board) return timeouts;
+  timeouts.recover_ms = board->replug_s * 1000;
+  for (std::int64_t* wait : {&timeouts.hello_ms, &timeouts.quick_ms, &timeouts.store_ms,
+                             &timeouts.load_ms, &timeouts.run_ms, &timeouts.silence_ms})
+    *wait = static_cast<std::int64_t>(static_cast<double>(*wait) * board->timeout_multiplier);
+  return timeouts;
+}
+
 }  // namespace
+
+hil::BoardSession open_board(const std::string& name) {
+  const hil::Inventory inventory = hil::load_inventory();
+  const hil::InventoryBoard* board = inventory.find(name);
+  if (!board) {
+    // Without an inventory simulated boards have ids, too.
+    const std::string id = name.substr(name.starts_with("sim:") ? 4 : 0);
+    if (id.find_first_of(":/") == std::string::npos) hil::require_not_locked(id);
+    return hil::BoardSession::open(name, timeouts_of(nullptr, name));
+  }
+  hil::require_not_locked(board->id);
+  if (board->link.starts_with("usb:")) hil::check_place(*board, hil::find_boards());
+  auto session = hil::BoardSession::open(board->link, timeouts_of(board, board->link));
+  hil::check_identity(*board, session.board());
+  return session;
+}
 
 hil::BoardSession::Progress board_progress(ProgressBar& bar) {
   return [&bar](double fraction, const std::string& doing) { bar.update(fraction, doing); };
@@ -78,7 +108,7 @@ std::optional<hil::SecretKey> key_for(const hil::HelloReply& board) {
 
 std::unique_ptr<Runner> open_board_runner(Context& context, const std::string& address,
                                           const std::filesystem::path& model, const Graph& graph) {
-  auto session = hil::BoardSession::open(address);
+  auto session = open_board(address);
   // The agent has one backend; its id is that of a plugin here too, unless it is the vendor's
   // runtime, which loads what the vendor's compiler made.
   const std::string backend = session.info().backend;

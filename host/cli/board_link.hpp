@@ -10,6 +10,14 @@
 
 namespace adze::host {
 
+/// What `--board` takes.
+inline constexpr const char* kBoardHelp =
+    "An id of the inventory, usb:SERIAL, ssh:USER@HOST, tcp:127.0.0.1:PORT, sim:ID or unix:PATH";
+
+/// Opens a board by its id in the inventory or by its address. One that is in the inventory must
+/// not be locked by somebody else, must be where it belongs, and must be the board that is listed.
+/// Faults of the link are tried to be got over. Errors: as hil::BoardSession::open().
+hil::BoardSession open_board(const std::string& name);
 /// Progress of a session's step as a bar.
 hil::BoardSession::Progress board_progress(ProgressBar& bar);
 /// "simulated board sim-01 (rzv2h)", or what is not verified.

@@ -6,10 +6,12 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
-#include "hil/session/board_runner.hpp"
+#include "hil/link/faults.hpp"
 #include "host/base/file.hpp"
 #include "host/cli/board_fit.hpp"
+#include "host/cli/board_inventory.hpp"
 #include "host/cli/board_link.hpp"
+#include "host/cli/board_measure.hpp"
 #include "host/pipeline/board_type.hpp"
 
 namespace adze::host {
@@ -19,29 +21,14 @@ using nlohmann::json;
 
 struct BoardOptions {
   std::string board, board_type = "rzv2h", backend = "drpai";
-  std::filesystem::path bundle, root, socket, trusted;
-  std::int64_t samples = 1000, warmup_ms = 200;
-  std::uint64_t seed = 0;
-  std::vector<std::string> settings;
+  std::filesystem::path bundle, root, socket, token_file, trusted;
+  std::optional<int> tcp;  ///< port
+  std::string pace;
+  std::vector<std::string> settings, faults;
 };
 
-void list_boards(Context& context) {
-  json boards = json::array();
-  Table table({"address", "link", "serial", "where"});
-  for (const hil::FoundBoard& board : hil::find_boards()) {
-    boards.push_back({{"address", board.address},
-                      {"link", board.link},
-                      {"serial", board.serial},
-                      {"location", board.location}});
-    table.row({board.address, board.link, board.serial, board.location});
-  }
-  context.result({{"boards", boards}},
-                 boards.empty() ? "no board found; `adze board sim ID` starts a simulated one\n"
-                                : table.str());
-}
-
 void show_info(const BoardOptions& options, Context& context) {
-  auto session = hil::BoardSession::open(options.board);
+  auto session = open_board(options.board);
   const hil::InfoReply info = session.info();
   const hil::Telemetry telemetry = session.telemetry();
   const auto or_null = [](double value) {
@@ -83,7 +70,7 @@ void show_info(const BoardOptions& options, Context& context) {
 void flash(const BoardOptions& options, Context& context) {
   const auto source = hil::file_source(options.bundle);
   hil::Bundle(*source).verify();
-  auto session = hil::BoardSession::open(options.board);
+  auto session = open_board(options.board);
   hil::FlashResult result;
   {
     ProgressBar bar(context, "flash " + options.board);
@@ -99,41 +86,23 @@ void flash(const BoardOptions& options, Context& context) {
                   {"sent_bytes", result.sent_bytes},
                   {"signed_by", or_null(result.signed_by)},
                   {"previous", or_null(activated.previous)},
-                  {"smoke_max_abs", activated.smoke_max_abs}},
+                  {"smoke_max_abs", activated.smoke_max_abs},
+                  {"link_faults", session.recovered()}},
                  fmt::format("{}: bundle {} is active ({})\n", describe(session.board()),
                              result.bundle.substr(0, 12),
                              result.skipped ? "the board had it already"
-                                            : fmt::format("{} bytes sent", result.sent_bytes)));
-}
-
-std::string latency_text(const hil::Measurement& measurement) {
-  const hil::Statistics& s = measurement.statistics;
-  return fmt::format(
-      "{}latency of {} inferences: median {:.4f} ms (95 % interval {:.4f} to {:.4f}), min {:.4f}, "
-      "mean {:.4f}, MAD {:.4f}, p90 {:.4f}, p95 {:.4f}, p99 {}, max {:.4f}; outliers: {} mild, {} "
-      "severe\n",
-      measurement.conditions.simulated ? "simulated " : "", s.n, s.median, s.ci95_low, s.ci95_high,
-      s.min, s.mean, s.mad, s.p90, s.p95, s.p99 ? fmt::format("{:.4f}", *s.p99) : "n too small",
-      s.max, s.mild_outliers, s.severe_outliers);
-}
-
-void bench(const BoardOptions& options, Context& context) {
-  auto session = hil::BoardSession::open(options.board);
-  hil::BoardRunner runner(session, "active bundle", options.warmup_ms);
-  {
-    ProgressBar bar(context, "bench " + options.board);
-    runner.measure(hil::noise_for(runner.loaded().inputs, options.seed), options.samples,
-                   board_progress(bar));
-  }
-  const hil::Measurement measurement = runner.measurement();
-  context.result(
-      to_json(measurement),
-      fmt::format("{} runs {} ({})\n{}", describe(session.board()), runner.loaded().model,
-                  runner.loaded().bundle.substr(0, 12), latency_text(measurement)));
+                                            : fmt::format("{} bytes sent", result.sent_bytes)) +
+                     condition_text({.link_faults = session.recovered()}));
 }
 
 /// The agent takes this process over: what stops `adze board sim` stops the board.
 void simulate(const BoardOptions& options, Context& context) {
+  // A typing error is said now, by this program.
+  hil::Faults faults;
+  for (const std::string& fault : options.faults) hil::add_fault(faults, fault);
+  if (!options.pace.empty()) hil::parse_pace(options.pace);
+  if (options.tcp && options.token_file.empty())
+    throw Error(ADZE_INVALID_ARGUMENT, "--tcp wants --token-file");
   const Component backend = context.registry().find(options.backend);
   const std::filesystem::path folder = hil::sim_directory();
   const std::string socket = options.socket.empty() ? (folder / (options.board + ".sock")).string()
@@ -142,9 +111,11 @@ void simulate(const BoardOptions& options, Context& context) {
       options.root.empty() ? (folder / (options.board + ".board")).string() : options.root.string();
   if (options.board.empty() || options.board.find('/') != std::string::npos)
     throw Error(ADZE_INVALID_ARGUMENT, "'" + options.board + "' is no id for a board");
+  const std::string address =
+      options.tcp ? fmt::format("tcp:127.0.0.1:{}", *options.tcp) : "unix:" + socket;
   std::vector<std::string> arguments{(installation_root() / "bin" / "adze-agent").string(),
                                      "--listen",
-                                     "unix:" + socket,
+                                     address,
                                      "--root",
                                      root,
                                      "--board-id",
@@ -177,6 +148,10 @@ void simulate(const BoardOptions& options, Context& context) {
     if (std::strcmp(backend.component->params[i].name, "path") == 0)
       settings.insert(settings.begin(), "path=plain");
   for (const std::string& setting : settings) arguments.insert(arguments.end(), {"--set", setting});
+  for (const std::string& fault : options.faults)
+    arguments.insert(arguments.end(), {"--fault", fault});
+  if (!options.pace.empty()) arguments.insert(arguments.end(), {"--pace", options.pace});
+  if (options.tcp) arguments.insert(arguments.end(), {"--token-file", options.token_file.string()});
   std::vector<char*> pointers;
   for (std::string& argument : arguments) pointers.push_back(argument.data());
   pointers.push_back(nullptr);
@@ -188,36 +163,26 @@ void simulate(const BoardOptions& options, Context& context) {
 CLI::App* add(CLI::App* group, const char* name, const char* description,
               const std::shared_ptr<BoardOptions>& options) {
   auto* command = group->add_subcommand(name, description);
-  command->add_option("board,--board", options->board, "usb:SERIAL, sim:ID, unix:PATH or an id")
-      ->required();
+  command->add_option("board,--board", options->board, kBoardHelp)->required();
   return command;
 }
 
 }  // namespace
 
 void add_board(CLI::App& app, Context& context) {
-  auto* group = app.add_subcommand("board", "Boards: list, info, flash, bench, sim, fit");
+  auto* group =
+      app.add_subcommand("board", "Boards: list, lock, power, info, flash, bench, ab, sim, fit");
   group->require_subcommand(1);
   add_board_fit(*group, context);
+  add_board_inventory(*group, context);
+  add_board_measuring(*group, context);
   const auto options = std::make_shared<BoardOptions>();
-  group->add_subcommand("list", "Boards that can be reached now")->callback([&context] {
-    list_boards(context);
-  });
   add(group, "info", "What a board is and holds", options)->callback([options, &context] {
     show_info(*options, context);
   });
   auto* flashing = add(group, "flash", "Put a bundle on a board and activate it", options);
   flashing->add_option("bundle", options->bundle, "The .adze file")->required();
   flashing->callback([options, &context] { flash(*options, context); });
-  auto* measuring = add(group, "bench", "Latency of the active bundle, fed with noise", options);
-  measuring->add_option("--samples", options->samples, "Inferences that count")
-      ->check(CLI::Range(1, 1 << 24))
-      ->capture_default_str();
-  measuring->add_option("--warmup-ms", options->warmup_ms, "Least time of warming up")
-      ->check(CLI::Range(0, 3'600'000))
-      ->capture_default_str();
-  measuring->add_option("--seed", options->seed, "Of the noise")->capture_default_str();
-  measuring->callback([options, &context] { bench(*options, context); });
   auto* simulating = group->add_subcommand("sim", "Run a simulated board until Ctrl-C");
   simulating->add_option("id", options->board, "Its id")->required();
   simulating->add_option("--type", options->board_type, "Board type")->capture_default_str();
@@ -228,6 +193,17 @@ void add_board(CLI::App& app, Context& context) {
   simulating->add_option("--trusted", options->trusted,
                          "Folder of *.pub files: take only bundles that one of these keys signed "
                          "(default: lab mode, unsigned ones too)");
+  simulating
+      ->add_option("--tcp", options->tcp,
+                   "Listen on this port of loopback instead (0: any free one)")
+      ->check(CLI::Range(0, 65535));
+  simulating->add_option("--token-file", options->token_file,
+                         "The secret that TCP clients must show; mode 0600");
+  simulating->add_option("--pace", options->pace,
+                         "How long an inference takes at least: `predicted` or milliseconds, then "
+                         "perhaps :SPREAD, such as predicted:0.02");
+  simulating->add_option("--fault", options->faults,
+                         std::string("What goes wrong; may be repeated: ") + hil::fault_help());
   simulating->add_option("--set", options->settings, "Arguments of the backend: name=value");
   simulating->callback([options, &context] { simulate(*options, context); });
 }

@@ -26,16 +26,6 @@ struct EstimateOptions {
   std::optional<int> freq_index;   ///< AI-MAC clock, as the runtime and its driver number it
 };
 
-// How far off a prediction may be, as the board type says of its own fit.
-double interval_factor(const Facts& facts, const std::string& board_type) {
-  const auto found = facts.find("cost.interval_factor");
-  if (found == facts.end())
-    throw Error(ADZE_INVALID_ARGUMENT,
-                "board type '" + board_type + "' has no [cost], so nothing can be predicted");
-  const auto* whole = std::get_if<std::int64_t>(&found->second);
-  return whole ? static_cast<double>(*whole) : std::get<double>(found->second);
-}
-
 /// 1 and 2: 1 GHz; n from 3: 1260 MHz / (n - 1).
 double mhz_of(int freq_index) { return freq_index < 3 ? 1000 : 1260.0 / (freq_index - 1); }
 

@@ -88,6 +88,10 @@ void Comparison::add(const std::string& output, const Tensor& a, const Tensor& b
       continue;
     }
     const double difference = x - y;
+    sums.low_a = std::min(sums.low_a, x);
+    sums.high_a = std::max(sums.high_a, x);
+    sums.low_b = std::min(sums.low_b, y);
+    sums.high_b = std::max(sums.high_b, y);
     sums.aa += x * x;
     sums.bb += y * y;
     sums.ab += x * y;
@@ -122,6 +126,9 @@ std::vector<OutputComparison> Comparison::results() const {
     result.elements = sums.elements;
     result.nan_count = sums.nans;
     result.nan_differing = sums.nans_differing;
+    const bool many = sums.elements - sums.nans > 1;
+    result.constant_a = many && sums.low_a == sums.high_a;
+    result.constant_b = many && sums.low_b == sums.high_b;
     if (sums.max_a > 0 || sums.max_abs == 0)
       result.max_rel = sums.max_abs == 0 ? 0 : sums.max_abs / sums.max_a;
     if (sums.in_steps > 0) {

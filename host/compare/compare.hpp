@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 #include <span>
@@ -32,7 +33,10 @@ struct OutputComparison {
   /// Elements that are NaN or infinite on either side. They count in mismatch_share when the sides
   /// differ and in no other figure, so whoever judges must not pass a comparison that has any.
   std::int64_t nan_count = 0;
-  std::int64_t nan_differing = 0;        ///< those among them in which the sides differ
+  std::int64_t nan_differing = 0;  ///< those among them in which the sides differ
+  /// All elements of all samples are one number there. Cosine and signal to noise say little then,
+  /// and a side that is constant alone is broken.
+  bool constant_a = false, constant_b = false;
   std::optional<StepDifferences> steps;  ///< finite elements, where a quantization was given
   bool identical() const { return mismatch_share == 0 && nan_count == 0; }
 };
@@ -51,6 +55,8 @@ class Comparison {
   struct Sums {
     std::string name;
     double aa = 0, bb = 0, ab = 0, dd = 0, max_abs = 0, max_a = 0, max_steps = 0;
+    double low_a = std::numeric_limits<double>::infinity(), high_a = -low_a, low_b = low_a,
+           high_b = -low_a;
     std::int64_t elements = 0, differing = 0, nans = 0, nans_differing = 0, rows = 0, agreeing = 0;
     std::int64_t in_steps = 0, steps_differing = 0, steps_beyond = 0;
   };

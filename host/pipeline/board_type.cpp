@@ -118,4 +118,13 @@ std::unique_ptr<Target> load_target(const std::string& board_type) {
   return std::make_unique<Target>(board_type, facts);
 }
 
+double interval_factor(const Facts& facts, const std::string& board_type) {
+  const auto found = facts.find("cost.interval_factor");
+  if (found == facts.end())
+    throw Error(ADZE_INVALID_ARGUMENT,
+                "board type '" + board_type + "' has no [cost], so nothing can be predicted");
+  const auto* whole = std::get_if<std::int64_t>(&found->second);
+  return whole ? static_cast<double>(*whole) : std::get<double>(found->second);
+}
+
 }  // namespace adze::host

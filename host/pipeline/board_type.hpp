@@ -34,6 +34,11 @@ Facts load_facts(const std::string& board_type,
 /// that is no number like 2.4.
 Facts at_toolchain(Facts facts, const std::string& version);
 
+/// How far off a prediction may be either way, as the board type says of its own fit: the measured
+/// latency is expected between predicted / factor and predicted * factor. Errors: INVALID_ARGUMENT
+/// when it does not say.
+double interval_factor(const Facts& facts, const std::string& board_type);
+
 /// The target of a call. The facts are copied. Errors: as load_facts, and as check_board_type.
 std::unique_ptr<Target> load_target(const std::string& board_type);
 

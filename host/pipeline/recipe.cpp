@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <limits>
 
 #include "host/base/error.hpp"
 #include "host/base/file.hpp"
@@ -148,6 +149,26 @@ StageSpec parse_stage(TomlTable table) {
 
 }  // namespace
 
+namespace {
+
+Accept parse_accept(TomlTable table) {
+  const auto limit = [&](const char* key, double least, double most, const char* range) {
+    const std::optional<double> value = table.number(key);
+    if (value && !(*value >= least && *value <= most))
+      table.fail(*table.raw().get(key), fmt::format("'accept.{}' must {}", key, range));
+    return value;
+  };
+  constexpr double kAny = std::numeric_limits<double>::max();
+  const Accept accept{.max_drop = limit("max_drop", 0, kAny, "not be negative"),
+                      .min_agreement = limit("min_agreement", 0, 1, "be from 0 to 1"),
+                      .min_sqnr_db = limit("min_sqnr_db", -kAny, kAny, "be a number"),
+                      .max_latency_ms = limit("max_latency_ms", 0, kAny, "not be negative")};
+  table.refuse_other_keys();
+  return accept;
+}
+
+}  // namespace
+
 Recipe parse_recipe(std::string_view text, const std::filesystem::path& file) {
   const toml::table parsed = parse_toml(text, file);
   TomlTable root(parsed, file, "");
@@ -194,12 +215,7 @@ Recipe parse_recipe(std::string_view text, const std::filesystem::path& file) {
         static_cast<std::uint64_t>(isolation->integer("memory_mb", kLeastMemoryMb).value_or(0));
     isolation->refuse_other_keys();
   }
-  if (accept) {
-    recipe.max_drop = accept->number("max_drop");
-    if (recipe.max_drop && !(*recipe.max_drop >= 0))
-      accept->fail(*accept->raw().get("max_drop"), "'accept.max_drop' must not be negative");
-    accept->refuse_other_keys();
-  }
+  if (accept) recipe.max_drop = parse_accept(*accept).max_drop;
   if (stages.empty())
     throw Error(ADZE_INVALID_ARGUMENT,
                 file.string() + ": there is no [[stage]], so nothing would be done to the model");
@@ -224,6 +240,12 @@ DataSpec data_of(TomlTable& root, const std::filesystem::path& file) {
 }
 
 }  // namespace
+
+Accept parse_accept_file(const std::filesystem::path& file) {
+  const toml::table parsed = parse_toml_file(file);
+  const auto accept = TomlTable(parsed, file, "").table("accept");
+  return accept ? parse_accept(*accept) : Accept{};
+}
 
 DataSpec parse_data_file(const std::filesystem::path& file) {
   const toml::table parsed = parse_toml_file(file);

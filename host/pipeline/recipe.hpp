@@ -45,6 +45,14 @@ struct StageSpec {
   std::map<std::string, std::string> places;  ///< the same for each key of `settings`
 };
 
+/// [accept]: what a result must hold. The rest is judged on boards, by `adze validate`.
+struct Accept {
+  std::optional<double> max_drop;        ///< percentage points of the metric
+  std::optional<double> min_agreement;   ///< share of samples with the emulation's top-1
+  std::optional<double> min_sqnr_db;     ///< of outputs that are no classifier's
+  std::optional<double> max_latency_ms;  ///< of the median
+};
+
 /// A recipe may also be filled in memory, as `adze prune` and `adze quantize` do. All paths are
 /// absolute.
 struct Recipe {
@@ -68,6 +76,8 @@ Recipe parse_recipe(const std::filesystem::path& file);
 /// The same from memory; paths and messages as if `text` were in `file`.
 Recipe parse_recipe(std::string_view text, const std::filesystem::path& file);
 
+/// The [accept] table of any TOML file; nothing when there is none.
+Accept parse_accept_file(const std::filesystem::path& file);
 /// The [data] table of any TOML file, for `--data`. Other tables are not looked at.
 DataSpec parse_data_file(const std::filesystem::path& file);
 /// [data] and, where there are any, [calibration] and [train] of any TOML file: a recipe whose

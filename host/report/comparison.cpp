@@ -10,6 +10,13 @@ namespace {
 
 json or_null(const std::optional<double>& value) { return value ? json(*value) : json(nullptr); }
 
+/// Which side gives one number for everything.
+json constant_side(const OutputComparison& output) {
+  if (output.constant_a && output.constant_b) return "both";
+  if (output.constant_a) return "reference";
+  return output.constant_b ? json("measured") : json(nullptr);
+}
+
 json layer_document(const LayerResult& result) {
   const OutputComparison& figures = result.figures;
   const auto in_steps = [&](double StepDifferences::*what) {
@@ -60,7 +67,8 @@ json comparison_document(const std::vector<OutputComparison>& outputs, std::int6
                     {"max_rel", or_null(output.max_rel)},
                     {"mismatch_share", output.mismatch_share},
                     {"top1_agreement", or_null(output.top1_agreement)},
-                    {"nan_count", output.nan_count}});
+                    {"nan_count", output.nan_count},
+                    {"constant", constant_side(output)}});
   return {{"outputs", list}, {"samples", samples}, {"verdict", verdict}};
 }
 

@@ -9,8 +9,8 @@
 
 namespace adze::host {
 
-/// {outputs[{name, sqnr_db, cosine, max_abs, max_rel, mismatch_share, top1_agreement, nan_count}],
-/// samples, verdict}; undefined figures are null.
+/// {outputs[{name, sqnr_db, cosine, max_abs, max_rel, mismatch_share, top1_agreement, nan_count,
+/// constant}], samples, verdict}; undefined figures are null.
 nlohmann::json comparison_document(const std::vector<OutputComparison>& outputs,
                                    std::int64_t samples, const std::string& verdict);
 

@@ -185,8 +185,10 @@ std::string board_section(const json& validation) {
       {"Latency", "n", "min", "median", "95 % interval", "p90", "p95", "p99", "max", "predicted"},
       {{simulated ? "simulated" : "measured", std::to_string(samples.size()),
         milliseconds(measured.at("min_ms")), milliseconds(median),
-        fmt::format("{:.4g} – {:.4g} ms", measured.at("ci95_ms").at(0).get<double>(),
-                    measured.at("ci95_ms").at(1).get<double>()),
+        measured.at("ci95_ms").is_null()
+            ? "n too small"
+            : fmt::format("{:.4g} – {:.4g} ms", measured.at("ci95_ms").at(0).get<double>(),
+                          measured.at("ci95_ms").at(1).get<double>()),
         milliseconds(measured.at("p90_ms")), milliseconds(measured.at("p95_ms")),
         number_or(measured.at("p99_ms"), "{:.4g} ms", "n too small"),
         milliseconds(measured.at("max_ms")), number_or(predicted, "{:.4g} ms", "none")}},

@@ -34,7 +34,8 @@ inline std::vector<std::byte> bytes_of(const std::vector<float>& values) {
 
 /// A bundle for the echo backend; `ballast` makes it larger.
 inline std::vector<std::byte> echo_bundle(const std::string& mode, std::size_t ballast = 0,
-                                          const std::string& board_type = "rzv2h") {
+                                          const std::string& board_type = "rzv2h",
+                                          double predicted_ms = 0) {
   const TensorSpec in{.name = "x", .dtype = host::DType::f32, .shape = {1, 2}, .batch_axis = 0};
   const TensorSpec out{.name = "y", .dtype = in.dtype, .shape = in.shape, .batch_axis = 0};
   std::vector<std::byte> weights(ballast);
@@ -42,6 +43,7 @@ inline std::vector<std::byte> echo_bundle(const std::string& mode, std::size_t b
   return make_bundle({.board_type = board_type,
                       .backend = "test.echo",
                       .model = "echo-" + mode,
+                      .predicted_ms = predicted_ms,
                       .inputs = {in},
                       .outputs = {out},
                       .nodes = {"only"},

@@ -30,8 +30,7 @@ TEST(Statistics, of_one_sample_is_that_sample) {
   const double sample = 3;
   const Statistics s = statistics_of(std::span(&sample, 1));
   EXPECT_EQ(s.median, 3);
-  EXPECT_EQ(s.ci95_low, 3);
-  EXPECT_EQ(s.ci95_high, 3);
+  EXPECT_EQ(s.deviation, 0);
   EXPECT_EQ(s.mad, 0);
 }
 
@@ -61,22 +60,32 @@ TEST(Statistics, outliers_are_counted_by_tukeys_fences_and_not_dropped) {
 
 TEST(Statistics, the_interval_is_the_same_for_the_same_seed) {
   const Statistics a = statistics_of(one_to(200), 5), b = statistics_of(one_to(200), 5);
-  EXPECT_EQ(a.ci95_low, b.ci95_low);
-  EXPECT_EQ(a.ci95_high, b.ci95_high);
+  ASSERT_TRUE(a.ci95);
+  EXPECT_EQ(a.ci95, b.ci95);
 }
 
 TEST(Statistics, the_interval_covers_the_true_median_about_95_times_in_100) {
   std::mt19937 random(2);
   std::normal_distribution<double> noise(10, 1);
-  int covered = 0;
-  for (int round = 0; round < 300; ++round) {
-    std::vector<double> values(101);
-    for (double& value : values) value = noise(random);
-    const Statistics s = statistics_of(values, static_cast<std::uint64_t>(round));
-    covered += s.ci95_low <= 10 && 10 <= s.ci95_high;
+  for (const std::size_t n : {6u, 9u, 20u, 101u}) {
+    int covered = 0;
+    for (int round = 0; round < 300; ++round) {
+      std::vector<double> values(n);
+      for (double& value : values) value = noise(random);
+      const Interval ci = statistics_of(values, static_cast<std::uint64_t>(round)).ci95.value();
+      covered += ci.low <= 10 && 10 <= ci.high;
+    }
+    EXPECT_GT(covered, 300 * 0.92) << n;
+    EXPECT_LT(covered, 300 * 0.995) << n;
   }
-  EXPECT_GT(covered, 300 * 0.91);
-  EXPECT_LT(covered, 300 * 0.99);
+}
+
+TEST(Statistics, five_samples_have_no_interval_and_six_have_their_extremes) {
+  EXPECT_FALSE(statistics_of(one_to(5)).ci95);
+  EXPECT_EQ(statistics_of(one_to(6)).ci95, (Interval{1, 6}));
+  // Tables of the sign test: n = 9 leaves out one on each side, n = 20 five.
+  EXPECT_EQ(statistics_of(one_to(9)).ci95, (Interval{2, 8}));
+  EXPECT_EQ(statistics_of(one_to(20)).ci95, (Interval{6, 15}));
 }
 
 TEST(Measurement, keeps_the_raw_samples_and_says_that_it_is_simulated) {
