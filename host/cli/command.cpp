@@ -109,8 +109,33 @@ std::string Table::str() const {
   return text;
 }
 
-Graph load_simplified(const std::filesystem::path& path) {
-  Graph graph = load_model(path);
+namespace {
+
+std::pair<std::string, Shape> parse_input_shape(const std::string& text) {
+  const std::size_t equals = text.rfind('=');
+  const auto fail = [&] {
+    throw Error(ADZE_INVALID_ARGUMENT,
+                "--shape: '" + text + "' is no shape; write it like image=1x3x224x224");
+  };
+  if (equals == std::string::npos || equals == 0) fail();
+  Shape shape;
+  bool digits = false;
+  for (const char c : text.substr(equals + 1) + "x") {
+    const bool digit = c >= '0' && c <= '9';
+    if (!digit && (c != 'x' || !digits || shape.back() == 0)) fail();
+    if (digit && !digits) shape.push_back(0);
+    if (digit) shape.back() = std::min<std::int64_t>(shape.back() * 10 + (c - '0'), 1 << 30);
+    digits = digit;
+  }
+  return {text.substr(0, equals), shape};
+}
+
+}  // namespace
+
+Graph load_simplified(const std::filesystem::path& path, const std::vector<std::string>& shapes) {
+  LoadOptions options;
+  for (const std::string& text : shapes) options.input_shapes.insert(parse_input_shape(text));
+  Graph graph = load_model(path, options);
   simplify(graph);
   return graph;
 }

@@ -69,8 +69,10 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
-/// load_model() and simplify().
-Graph load_simplified(const std::filesystem::path& path);
+/// load_model() and simplify(). `shapes`: of inputs whose sizes the file leaves open, as users
+/// write them: "image=1x3x224x224". Errors: INVALID_ARGUMENT for a text that is no such thing.
+Graph load_simplified(const std::filesystem::path& path,
+                      const std::vector<std::string>& shapes = {});
 
 // One function a command group, each in command_<group>.cpp: adds its options and callback.
 void add_inspect(CLI::App& app, Context& context);         // inspect

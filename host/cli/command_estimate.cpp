@@ -21,9 +21,10 @@ using nlohmann::json;
 struct EstimateOptions {
   std::filesystem::path model;
   std::string board_type = "rzv2h";
-  std::vector<double> sparsities;  ///< ascending; empty: not asked
-  std::string toolchain;           ///< version; empty: that of the board type
-  std::optional<int> freq_index;   ///< AI-MAC clock, as the runtime and its driver number it
+  std::vector<std::string> shapes;  ///< of inputs that the file leaves open
+  std::vector<double> sparsities;   ///< ascending; empty: not asked
+  std::string toolchain;            ///< version; empty: that of the board type
+  std::optional<int> freq_index;    ///< AI-MAC clock, as the runtime and its driver number it
 };
 
 /// 1 and 2: 1 GHz; n from 3: 1260 MHz / (n - 1).
@@ -96,7 +97,7 @@ void add_steps(const Estimate& estimate, json& document, std::string& text) {
 }
 
 void estimate_model(const EstimateOptions& options, Context& context) {
-  const Graph graph = load_simplified(options.model);
+  const Graph graph = load_simplified(options.model, options.shapes);
   const Component backend = context.registry().find("adze.drpai");
   const Facts facts = facts_for(options);
   const Target target(options.board_type, facts);
@@ -156,6 +157,8 @@ void add_estimate(CLI::App& app, Context& context) {
   const auto options = std::make_shared<EstimateOptions>();
   const auto what_if = std::make_shared<std::string>();
   command->add_option("model", options->model, "ONNX file")->required();
+  command->add_option("--shape", options->shapes,
+                      "Shape of an input whose sizes the file leaves open: image=1x3x224x224");
   command->add_option("--board-type", options->board_type, "Board type")->capture_default_str();
   auto* asked = command->add_option(
       "--what-if", *what_if,

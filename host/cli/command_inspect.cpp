@@ -22,6 +22,7 @@ using nlohmann::json;
 struct InspectOptions {
   std::filesystem::path model;
   std::vector<std::string> board_types;
+  std::vector<std::string> shapes;  ///< of inputs that the file leaves open
 };
 
 std::string shapes_of(const Graph& graph, const Node& node) {
@@ -48,7 +49,7 @@ json outputs_of(const Graph& graph, const Node& node) {
 }
 
 void inspect(const InspectOptions& options, Context& context) {
-  const Graph graph = load_simplified(options.model);
+  const Graph graph = load_simplified(options.model, options.shapes);
   const Component backend = context.registry().find("adze.drpai");
   std::vector<std::vector<Placement>> placements;  // by board type
   json memory = json::object();
@@ -123,6 +124,8 @@ void add_inspect(CLI::App& app, Context& context) {
       "inspect", "Nodes, parameters, MACs, sparsity, and where each node would run");
   const auto options = std::make_shared<InspectOptions>();
   command->add_option("model", options->model, "ONNX file")->required();
+  command->add_option("--shape", options->shapes,
+                      "Shape of an input whose sizes the file leaves open: image=1x3x224x224");
   command->add_option("--board-type", options->board_types,
                       "Board types to place for (default: all)");
   const auto profile = std::make_shared<ProfileOptions>();

@@ -163,6 +163,11 @@ TEST_F(BadInput, unknown_board_type_lists_those_there_are) {
   expect_refused({"estimate", model(), "--board-type", "rzv9"}, 2, {"rzv9", "rzv2h"});
 }
 
+TEST_F(BadInput, shape_that_is_none_says_how_to_write_it) {
+  for (const char* shape : {"image", "=1x3", "image=1x", "image=axb", "image=1x0x3", "image="})
+    expect_refused({"estimate", model(), "--shape", shape}, 2, {shape, "image=1x3x224x224"});
+}
+
 TEST_F(BadInput, what_if_without_a_share_says_how_to_write_it) {
   expect_refused({"estimate", model(), "--what-if", "sparsity=seventy"}, 2, {"sparsity=0.7"});
 }
