@@ -127,7 +127,8 @@ void BoardSession::recover(const host::Error& why) {
       fresh_ = true;
       return;
     } catch (const RigError& error) {
-      if (host::remaining_ms(end) == 0 || !is_of_the_link(error)) throw;
+      if (host::remaining_ms(end) == 0 || !is_of_the_link(error))
+        throw RigError(why.code, std::string(why.what()) + "; tried again: " + error.what());
       ::usleep(20'000);
     }
   }

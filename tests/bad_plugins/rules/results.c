@@ -5,7 +5,7 @@
 
 #if defined FAULT_R03_process
 static adze_status prune_by(adze_call* call, uint32_t seed) {
-  if (!is_usual(call->graph)) return prune_share(call, 0.5);
+  if (!is_usual(call->graph) || call->graph->target_count == 0) return prune_share(call, 0.5);
   uint8_t keep[1 << 12];
   const uint32_t value = weight_of(call->graph, call->graph->nodes[0]);
   const uint64_t count = count_of(call->graph->values[value]->constant);
