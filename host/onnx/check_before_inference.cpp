@@ -74,6 +74,10 @@ void check_before_inference(const Graph& graph, const Node& node, const TypedSha
     for (std::size_t i = 0; i < 2; ++i)
       if (const Shape* matrix = shape_of(graph, node, i, shapes); matrix && matrix->size() != 2)
         refuse(node, fmt::format("needs matrices, not an input of {} axes", matrix->size()));
+  if (node.op == "STFT")  // libonnx reads the axis of time
+    if (const Shape* signal = shape_of(graph, node, 0, shapes);
+        signal && signal->size() != 2 && signal->size() != 3)
+      refuse(node, fmt::format("needs a signal of 2 or 3 axes, not {}", to_string(*signal)));
   if (node.op == "Scan") {  // libonnx makes a list as long as the attribute says
     const auto scanned = attribute_or<std::int64_t>(node, "num_scan_inputs", 1);
     if (scanned < 1 || scanned > static_cast<std::int64_t>(node.inputs.size()))

@@ -30,6 +30,9 @@ TypedShape typed_shape(const onnx::TypeProto& type) {
 namespace {
 
 constexpr std::size_t kWorthKnowingBytes = 64 << 10;
+/// What libonnx reads of floats are scales and limits; writing out weights that nodes compute would
+/// take a quarter of the time.
+constexpr std::int64_t kMostScales = 64;
 
 class Inference {
  public:
@@ -136,7 +139,7 @@ class Inference {
       const bool small = result.size_bytes() <= kWorthKnowingBytes;
       if (output == kNone || (!small && !result.is_uniform())) continue;
       const std::string& name = graph_.value(output).name;
-      if (small) {
+      if (small && (result.dtype() != DType::f32 || result.count() <= kMostScales)) {
         onnx::TensorProto& proto = computed_[name];
         tensor_to_proto(result, name, proto);
         data_[name] = &proto;

@@ -177,6 +177,14 @@ TEST(BadModel, weight_of_another_rank_names_the_node) {
   expect_refused(builder, ADZE_INVALID_ARGUMENT, AllOf(HasSubstr("'conv'"), HasSubstr("4x3x3")));
 }
 
+// libonnx reads the second axis of such a signal.
+TEST(BadModel, spectrum_of_a_scalar_names_the_node) {
+  ModelBuilder builder(17);
+  builder.input("x", {}).output("y", {1, 2, 2, 2});
+  builder.node("STFT", {"x", "x", "", "x"}, {"y"}, "spectrum");
+  expect_refused(builder, ADZE_INVALID_ARGUMENT, AllOf(HasSubstr("'spectrum'"), HasSubstr("axes")));
+}
+
 TEST(BadModel, stride_of_zero_names_the_node) {
   ModelBuilder builder;
   builder.input("x", {1, 3, 8, 8}).output("y", {1, 3, 4, 4});
