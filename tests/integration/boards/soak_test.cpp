@@ -15,7 +15,7 @@ namespace {
 /// ADZE_SOAK_INFERENCES=10000 makes the long run.
 int inferences() {
   const char* text = std::getenv("ADZE_SOAK_INFERENCES");
-  return text ? std::atoi(text) : 300;
+  return text ? std::atoi(text) : 200;
 }
 
 const std::vector<std::string> kFaults{"drop=0.0025", "duplicate=0.0025", "reorder=0.0025",
