@@ -28,7 +28,7 @@ import numpy
 import onnx
 from onnx import helper, numpy_helper, shape_inference
 
-from zoo import cause_of, fill, write_samples
+from zoo import cause_of, fill, paths_of, write_samples
 
 MOST_STEPS, MOST_SHARE, MOST_RELATIVE = 1, 1e-3, 1e-2
 SLOWEST = 3600  # seconds of one command
@@ -201,12 +201,7 @@ def main():
     parser.add_argument("--keep", type=pathlib.Path, help="where the quantized models go")
     parser.add_argument("--table", type=pathlib.Path, help="write the table to a file too")
     arguments = parser.parse_args()
-    paths = []
-    for each in arguments.models:
-        paths += sorted(each.glob("*.onnx")) if each.is_dir() else [each]
-    paths = [each for each in paths if arguments.filter in each.name]
-    if not paths:
-        parser.error("no model is there")
+    paths = paths_of(parser, arguments)
     lines = ["| model | passes | layers | that differ alone | most, alone | most, whole | s | |",
              "|---|---|---:|---|---:|---:|---:|---|"]
     print("\n".join(lines), flush=True)

@@ -165,6 +165,17 @@ def result_of(document, arguments):
     return result
 
 
+def paths_of(parser, arguments):
+    """The files that `models` names, by folder or one by one, with `filter` in their name."""
+    paths = []
+    for each in arguments.models:
+        paths += sorted(each.glob("*.onnx")) if each.is_dir() else [each]
+    paths = [each for each in paths if arguments.filter in each.name]
+    if not paths:
+        parser.error("no model is there")
+    return paths
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("adze")
@@ -175,12 +186,7 @@ def main():
     parser.add_argument("--double", action="store_true", help="judge differences by PyTorch")
     parser.add_argument("--table", type=pathlib.Path, help="write the table to a file too")
     arguments = parser.parse_args()
-    paths = []
-    for each in arguments.models:
-        paths += sorted(each.glob("*.onnx")) if each.is_dir() else [each]
-    paths = [each for each in paths if arguments.filter in each.name]
-    if not paths:
-        parser.error("no model is there")
+    paths = paths_of(parser, arguments)
 
     lines, causes = [], collections.Counter()
     loaded = agreeing = good = 0
