@@ -257,7 +257,7 @@ ChannelGroups find_channel_groups(const Graph& graph, const std::vector<std::uin
   // Channels are the first part of an axis behind a Flatten, and in most other places. Where
   // nothing may leave so, they may be another one: in a shuffle, in queries, keys and values of
   // attention, in pictures with channels last.
-  for (const std::size_t part : {1, 2})
+  for (const std::size_t part : {1u, 2u})
     for (const auto& [splits, merges] : {std::pair{true, false}, {false, true}, {true, true}}) {
       PartOfNode other = chosen;
       for (const auto& [node, which] : stuck)
