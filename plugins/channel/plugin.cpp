@@ -75,9 +75,8 @@ constexpr adze_pruner kPruner = {sizeof(adze_pruner), 0, prune};
 constexpr adze_component kComponent = adze::component(
     "adze.prune.channel", "Removes whole channels and fits what stays.", kParams, kNeeds, &kPruner);
 constexpr const adze_component* kComponents[] = {&kComponent};
-constexpr adze_plugin kPlugin = {
-    sizeof(adze_plugin), ADZE_ABI_MINOR, 0,          1, "adze.channel", "0.1.0",
-    "The Adze authors",  "Apache-2.0",   kComponents};
+constexpr adze_plugin kPlugin =
+    adze::plugin("adze.channel", "0.1.0", "The Adze authors", "Apache-2.0", kComponents);
 
 }  // namespace
 }  // namespace channel

@@ -82,9 +82,8 @@ constexpr adze_component kComponent =
     adze::component("adze.prune.magnitude", "Prunes small weights and refits those that stay.",
                     kParams, nullptr, &kPruner);
 constexpr const adze_component* kComponents[] = {&kComponent};
-constexpr adze_plugin kPlugin = {
-    sizeof(adze_plugin), ADZE_ABI_MINOR, 0,          1, "adze.magnitude", "0.1.0",
-    "The Adze authors",  "Apache-2.0",   kComponents};
+constexpr adze_plugin kPlugin =
+    adze::plugin("adze.magnitude", "0.1.0", "The Adze authors", "Apache-2.0", kComponents);
 
 }  // namespace
 }  // namespace magnitude

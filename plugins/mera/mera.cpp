@@ -248,8 +248,7 @@ const adze_component* component() {
 
 const adze_plugin* adze_plugin_v1(void) noexcept {
   static const adze_component* const components[] = {component()};
-  static const adze_plugin plugin = {sizeof(adze_plugin), ADZE_ABI_MINOR, 0,      1,
-                                     "adze.mera",         "0.1.0",        "Adze", "Apache-2.0",
-                                     components};
+  static const adze_plugin plugin =
+      adze::plugin("adze.mera", "0.1.0", "The Adze authors", "Apache-2.0", components);
   return &plugin;
 }

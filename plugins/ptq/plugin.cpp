@@ -19,9 +19,8 @@ constexpr adze_component kComponent =
     adze::component("adze.quantize.ptq", "INT8 from what calibration samples show, no training.",
                     kParams, kNeeds, &kQuantizer);
 constexpr const adze_component* kComponents[] = {&kComponent};
-constexpr adze_plugin kPlugin = {
-    sizeof(adze_plugin), ADZE_ABI_MINOR, 0,          1, "adze.ptq", "0.1.0",
-    "The Adze authors",  "Apache-2.0",   kComponents};
+constexpr adze_plugin kPlugin =
+    adze::plugin("adze.ptq", "0.1.0", "The Adze authors", "Apache-2.0", kComponents);
 
 }  // namespace
 }  // namespace ptq

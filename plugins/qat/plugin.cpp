@@ -63,9 +63,8 @@ constexpr adze_component kComponent =
                     "INT8 by training with rounding, or fine-tuning in floats; masks are kept.",
                     kParams, kNeeds, &kQuantizer);
 constexpr const adze_component* kComponents[] = {&kComponent};
-constexpr adze_plugin kPlugin = {
-    sizeof(adze_plugin), ADZE_ABI_MINOR, 0,          1, "adze.qat", "0.1.0",
-    "The Adze authors",  "Apache-2.0",   kComponents};
+constexpr adze_plugin kPlugin =
+    adze::plugin("adze.qat", "0.1.0", "The Adze authors", "Apache-2.0", kComponents);
 
 }  // namespace
 }  // namespace qat

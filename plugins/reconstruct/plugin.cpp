@@ -199,9 +199,8 @@ constexpr adze_component kComponent =
                     "Prunes so that layers answer as before: ADMM masks, exact least squares.",
                     kParams, kNeeds, &kPruner);
 constexpr const adze_component* kComponents[] = {&kComponent};
-constexpr adze_plugin kPlugin = {
-    sizeof(adze_plugin), ADZE_ABI_MINOR, 0,          1, "adze.reconstruct", "0.1.0",
-    "The Adze authors",  "Apache-2.0",   kComponents};
+constexpr adze_plugin kPlugin =
+    adze::plugin("adze.reconstruct", "0.1.0", "The Adze authors", "Apache-2.0", kComponents);
 
 }  // namespace
 }  // namespace reconstruct

@@ -178,15 +178,8 @@ constexpr adze_component kDataset =
                     kDatasetParams, kDatasetNeeds, &kDatasetPruner);
 
 constexpr const adze_component* kComponents[] = {&kChannel, &kLatency, &kDataset};
-constexpr adze_plugin kPlugin = {sizeof(adze_plugin),
-                                 ADZE_ABI_MINOR,
-                                 0,
-                                 std::size(kComponents),
-                                 "org.example.services",
-                                 "1.0.0",
-                                 "Example",
-                                 "Apache-2.0",
-                                 kComponents};
+constexpr adze_plugin kPlugin =
+    adze::plugin("org.example.services", "1.0.0", "Example", "Apache-2.0", kComponents);
 
 }  // namespace
 

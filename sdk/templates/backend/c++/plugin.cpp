@@ -129,8 +129,7 @@ constexpr adze_backend kBackend = {
 constexpr adze_component kComponent =
     adze::component("@ID@", "Runs elementwise operators on the CPU.", {}, nullptr, &kBackend);
 constexpr const adze_component* kComponents[] = {&kComponent};
-constexpr adze_plugin kPlugin = {sizeof(adze_plugin), ADZE_ABI_MINOR, 0, 1, "@ID@", "0.1.0",
-                                 "@VENDOR@", "Apache-2.0", kComponents};
+constexpr adze_plugin kPlugin = adze::plugin("@ID@", "0.1.0", "@VENDOR@", "Apache-2.0", kComponents);
 
 }  // namespace
 

@@ -123,9 +123,8 @@ const adze_component kComponent = {.struct_size = sizeof kComponent,
                                    .params = kParams,
                                    .pruner = &kPruner};
 const adze_component* const kComponents[] = {&kComponent};
-const adze_plugin kPlugin = {
-    sizeof kPlugin, ADZE_ABI_MINOR, 0,          1, "org.example.hostile", "1.0.0",
-    "Example",      "Apache-2.0",   kComponents};
+const adze_plugin kPlugin =
+    adze::plugin("org.example.hostile", "1.0.0", "Example", "Apache-2.0", kComponents);
 
 }  // namespace
 

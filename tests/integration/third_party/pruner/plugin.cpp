@@ -122,10 +122,9 @@ constexpr adze_component kRandomComponent =
 constexpr adze_component kWandaComponent =
     adze::component("org.example.wanda", "Prunes weights by magnitude times input.", kParams,
                     kNeedsSamples, &kWanda);
-constexpr const adze_component* kComponents[] = {&kRandomComponent, &kWandaComponent, nullptr};
-constexpr adze_plugin kPlugin = {
-    sizeof(adze_plugin), ADZE_ABI_MINOR, 0,          2, "org.example.third-party", "1.0.0",
-    "Example",           "Apache-2.0",   kComponents};
+constexpr const adze_component* kComponents[] = {&kRandomComponent, &kWandaComponent};
+constexpr adze_plugin kPlugin =
+    adze::plugin("org.example.third-party", "1.0.0", "Example", "Apache-2.0", kComponents);
 
 }  // namespace
 

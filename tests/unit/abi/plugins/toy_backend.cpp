@@ -130,9 +130,8 @@ constexpr adze_component make_component() {
 }
 constexpr adze_component kComponent = make_component();
 constexpr const adze_component* kComponents[] = {&kComponent};
-constexpr adze_plugin kPlugin = {sizeof(adze_plugin), ADZE_ABI_MINOR, 0,         1,
-                                 "org.example.toy",   "1.0.0",        "Example", "Apache-2.0",
-                                 kComponents};
+constexpr adze_plugin kPlugin =
+    adze::plugin("org.example.toy", "1.0.0", "Example", "Apache-2.0", kComponents);
 
 }  // namespace
 

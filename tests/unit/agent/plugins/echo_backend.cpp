@@ -113,8 +113,8 @@ const adze_component kComponent = [] {
   return made;
 }();
 const adze_component* const kComponents[] = {&kComponent};
-const adze_plugin kPlugin{sizeof(adze_plugin), ADZE_ABI_MINOR, 0,          1, "test.echo", "1.0.0",
-                          "Adze tests",        "Apache-2.0",   kComponents};
+const adze_plugin kPlugin =
+    adze::plugin("test.echo", "1.0.0", "Adze tests", "Apache-2.0", kComponents);
 
 }  // namespace
 

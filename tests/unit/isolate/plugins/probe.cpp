@@ -223,9 +223,8 @@ constexpr adze_pruner kPruner = {sizeof(adze_pruner), 0, prune};
 constexpr adze_component kComponent =
     adze::component("org.example.probe", "Tells.", kParams, nullptr, &kPruner);
 constexpr const adze_component* kComponents[] = {&kComponent};
-constexpr adze_plugin kPlugin = {sizeof(adze_plugin), ADZE_ABI_MINOR, 0,         1,
-                                 "org.example.probe", "1.0.0",        "Example", "Apache-2.0",
-                                 kComponents};
+constexpr adze_plugin kPlugin =
+    adze::plugin("org.example.probe", "1.0.0", "Example", "Apache-2.0", kComponents);
 
 }  // namespace
 
