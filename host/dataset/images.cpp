@@ -3,11 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <opencv2/imgcodecs.hpp>
-#include <opencv2/imgproc.hpp>
 
 #include "host/base/error.hpp"
 #include "host/base/file.hpp"
+#include "host/dataset/pictures.hpp"
 #include "host/dataset/preprocess.hpp"
 #include "host/dataset/sources.hpp"
 
@@ -119,30 +118,10 @@ class ImageDataset : public Dataset {
   }
 
  private:
-  cv::Mat decode(const std::filesystem::path& file) const {
-    const std::vector<std::byte> bytes = read_file(file, kMaxFileBytes);
-    cv::Mat image;
-    std::string why = "it is no image, or a kind OpenCV does not read";
-    if (!bytes.empty()) try {
-        const cv::Mat encoded(1, static_cast<int>(bytes.size()), CV_8U,
-                              const_cast<std::byte*>(bytes.data()));
-        // Training frameworks do not turn pictures by their EXIF orientation.
-        image =
-            cv::imdecode(encoded, cv::IMREAD_IGNORE_ORIENTATION |
-                                      (color_ == "gray" ? cv::IMREAD_GRAYSCALE : cv::IMREAD_COLOR));
-      } catch (const cv::Exception& error) {
-        why = error.what();
-      }
-    if (image.empty())
-      throw Error(ADZE_DATA_LOSS, fmt::format("cannot decode '{}': {}", file.string(), why));
-    if (color_ == "rgb") cv::cvtColor(image, image, cv::COLOR_BGR2RGB);
-    return image;
-  }
-
   std::vector<double> prepare(const Sample& sample, Shape& shape) const {
     const std::string name = fmt::format("'{}'", sample.file.string());
-    std::vector<double> elements =
-        preprocessor_.laid_out(preprocessor_.fit(decode(sample.file), name), shape);
+    const Picture picture = decode_picture(read_file(sample.file, kMaxFileBytes), color_, name);
+    std::vector<double> elements = preprocessor_.laid_out(preprocessor_.fit(picture, name), shape);
     preprocessor_.normalize(elements, shape);
     return elements;
   }

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <opencv2/imgproc.hpp>
 
 #include "host/base/error.hpp"
 
@@ -13,6 +12,7 @@ namespace adze::host {
 namespace {
 
 constexpr std::int64_t kMaxSide = 1 << 16, kMaxPixels = 1 << 28;
+constexpr std::int64_t kMaxChannels = 512;  // that OpenCV takes
 
 template <class T>
 void store_as(std::span<const double> from, Tensor& batch, std::int64_t at) {
@@ -113,45 +113,44 @@ bool Preprocessor::is_identity() const {
          how_.std.empty();
 }
 
-cv::Mat Preprocessor::fit(const cv::Mat& image, const std::string& name) const {
-  cv::Mat fitted = image;
+Picture Preprocessor::fit(Picture image, const std::string& name) const {
   if (how_.resize) {
-    const std::int64_t shorter = std::min(image.rows, image.cols);
+    const std::int64_t shorter = std::min(image.height, image.width);
     if (shorter == 0) fail(fmt::format("{} has no pixels", name));
     const auto scaled = [&](std::int64_t side) { return side * *how_.resize / shorter; };
-    const std::int64_t height = scaled(image.rows), width = scaled(image.cols);
+    const std::int64_t height = scaled(image.height), width = scaled(image.width);
     if (height * width > kMaxPixels)
-      fail(fmt::format("{} of {}x{} pixels would be resized to {}x{}", name, image.cols, image.rows,
-                       width, height));
-    // The exact variant gives the same pixels on every machine; it knows integers only.
-    const int method = image.depth() == CV_8U ? cv::INTER_LINEAR_EXACT : cv::INTER_LINEAR;
-    cv::resize(image, fitted, {static_cast<int>(width), static_cast<int>(height)}, 0, 0, method);
+      fail(fmt::format("{} of {}x{} pixels would be resized to {}x{}", name, image.width,
+                       image.height, width, height));
+    image = resized(image, static_cast<int>(height), static_cast<int>(width));
   }
   if (how_.center_crop) {
     const int side = static_cast<int>(*how_.center_crop);
-    if (fitted.rows < side || fitted.cols < side)
+    if (image.height < side || image.width < side)
       fail(fmt::format("{} of {}x{} pixels is too small for center_crop = {}; resize first", name,
-                       fitted.cols, fitted.rows, side));
-    const auto offset = [&](int size) { return cvRound((size - side) / 2.0); };
-    fitted = fitted(cv::Rect(offset(fitted.cols), offset(fitted.rows), side, side));
+                       image.width, image.height, side));
+    // Half to even, as OpenCV and PyTorch crop.
+    const auto offset = [&](int size) { return static_cast<int>(std::lrint((size - side) / 2.0)); };
+    image = cropped(image, offset(image.height), offset(image.width), side, side);
   }
-  return fitted;
+  return image;
 }
 
-std::vector<double> Preprocessor::laid_out(const cv::Mat& image, Shape& shape) const {
-  cv::Mat wide;
-  image.convertTo(wide, CV_64F);
-  const std::int64_t pixels = std::int64_t{wide.rows} * wide.cols, count = wide.channels();
-  const double* from = wide.ptr<double>();
-  std::vector<double> elements(from, from + pixels * count);
+std::vector<double> Preprocessor::laid_out(const Picture& image, Shape& shape) const {
+  const std::int64_t pixels = std::int64_t{image.height} * image.width, count = image.channels;
+  std::vector<double> elements =
+      std::visit([](const auto& some) { return std::vector<double>(some.begin(), some.end()); },
+                 image.elements);
   if (how_.layout == "nhwc") {
-    shape = {wide.rows, wide.cols, count};
+    shape = {image.height, image.width, count};
     return elements;
   }
-  shape = {count, wide.rows, wide.cols};
+  shape = {count, image.height, image.width};
+  const std::vector<double> from = elements;
   double* to = elements.data();
   for (std::int64_t channel = 0; channel < count; ++channel)
-    for (std::int64_t pixel = 0; pixel < pixels; ++pixel) *to++ = from[pixel * count + channel];
+    for (std::int64_t pixel = 0; pixel < pixels; ++pixel)
+      *to++ = from[static_cast<std::size_t>(pixel * count + channel)];
   return elements;
 }
 
@@ -162,17 +161,18 @@ void Preprocessor::fit(std::vector<double>& elements, Shape& shape, const std::s
     fail(fmt::format("{} is {}, which is no image to resize or crop", name, to_string(shape)));
   const std::int64_t count = flat ? 1 : shape[first ? 0 : 2];
   const std::int64_t height = shape[first && !flat ? 1 : 0], width = shape[first && !flat ? 2 : 1];
-  if (count < 1 || count > CV_CN_MAX || height < 1 || width < 1 || height > kMaxSide ||
+  if (count < 1 || count > kMaxChannels || height < 1 || width < 1 || height > kMaxSide ||
       width > kMaxSide)
     fail(fmt::format("{} is {}, which is no image to resize or crop", name, to_string(shape)));
-  cv::Mat image(static_cast<int>(height), static_cast<int>(width),
-                CV_MAKETYPE(CV_32F, static_cast<int>(count)));
-  auto* to = image.ptr<float>();
+  std::vector<float> interleaved(elements.size());
+  float* to = interleaved.data();
   const std::int64_t pixels = height * width;
   for (std::int64_t pixel = 0; pixel < pixels; ++pixel)
     for (std::int64_t channel = 0; channel < count; ++channel)
       *to++ = static_cast<float>(elements[static_cast<std::size_t>(
           first ? channel * pixels + pixel : pixel * count + channel)]);
+  const Picture image{static_cast<int>(height), static_cast<int>(width), static_cast<int>(count),
+                      std::move(interleaved)};
   elements = laid_out(fit(image, name), shape);
   if (flat) shape.erase(first ? shape.begin() : shape.end() - 1);
 }

@@ -1,12 +1,12 @@
 // What happens to one sample between its file and the model.
 #pragma once
 
-#include <opencv2/core.hpp>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "host/dataset/dataset.hpp"
+#include "host/dataset/pictures.hpp"
 
 namespace adze::host {
 
@@ -21,10 +21,9 @@ class Preprocessor {
   /// No element is changed, apart from its type.
   bool is_identity() const;
   /// Resizes and crops; the elements keep their type.
-  cv::Mat fit(const cv::Mat& image, const std::string& name) const;
-  /// An image H x W x C as elements in the layout of the model's input; `shape` receives C x H x W
-  /// or H x W x C.
-  std::vector<double> laid_out(const cv::Mat& image, Shape& shape) const;
+  Picture fit(Picture image, const std::string& name) const;
+  /// Elements in the layout of the model's input; `shape` receives C x H x W or H x W x C.
+  std::vector<double> laid_out(const Picture& image, Shape& shape) const;
   /// An array in the layout of the model's input, resized and cropped when asked for.
   void fit(std::vector<double>& elements, Shape& shape, const std::string& name) const;
   /// (x * scale - mean) / std. Errors: when mean or std do not have one entry a channel.

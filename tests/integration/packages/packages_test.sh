@@ -29,7 +29,7 @@ unpack() { # package
 for name in adze-sdk adze adze-agent; do unpack "$name"; done
 [ "$(dpkg-deb -f "$work"/packages/adze-sdk_*.deb Architecture)" = all ]
 case $(dpkg-deb -f "$work"/packages/adze_*.deb Depends) in
-  *libonnx*) ;; *) echo "adze does not depend on the libraries it is linked with"; exit 1 ;;
+  *libonnx*libopencv-imgcodecs*) ;; *) echo "adze does not depend on the libraries it is linked with"; exit 1 ;;
 esac
 # No file twice, none from outside /usr, none that names the machine it was built on.
 for package in "$work"/packages/*.deb; do dpkg-deb -c "$package" | awk '$1 !~ /^d/ {print $6}'; done | sort >"$work/files"
