@@ -14,6 +14,7 @@
 namespace adze::host {
 namespace {
 
+constexpr std::int64_t kMostShift = 255;
 constexpr double kLongestDeadlineS = 86400;
 const std::array<std::string, 5> kSources = {"idx", "npz", "npy", "images", "raw"};
 const std::array<std::string, 3> kMetrics = {"top1", "top5", "output_error"};
@@ -81,6 +82,12 @@ TrainSpec parse_train(TomlTable table, const DataSpec& data) {
   TrainSpec train{.data = parse_samples(table, &data)};
   train.count = table.integer("count", 1);
   if (train.count) train.count_where = table.where(*table.raw().get("count"));
+  train.augmentation.mirror = table.flag("mirror").value_or(false);
+  train.augmentation.shift = table.integer("shift", 0).value_or(0);
+  if (train.augmentation.shift > kMostShift)
+    table.fail(*table.raw().get("shift"),
+               fmt::format("'train.shift' is in pixels, at most {}", kMostShift));
+  train.augmentation.layout = train.data.preprocess.layout;
   table.refuse_other_keys();
   return train;
 }

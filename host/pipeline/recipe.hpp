@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "host/abi/arguments.hpp"
+#include "host/dataset/augment.hpp"
 #include "host/dataset/dataset.hpp"
 #include "host/plugin/isolation.hpp"
 
@@ -27,6 +28,7 @@ struct TrainSpec {
   DataSpec data;
   std::optional<std::int64_t> count;  ///< picked by the seed; nullopt: all
   std::string count_where;            ///< as in CalibrationSpec
+  Augmentation augmentation = {};
 };
 
 /// One [[stage]]. `include` and `exclude` are names or globs of nodes and are the host's, as are

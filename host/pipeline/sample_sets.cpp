@@ -44,6 +44,7 @@ void SampleSets::split_training(const Recipe& recipe) {
     training_held_out_ = held_out_indices_;
     return;
   }
+  augmentation_ = recipe.train->augmentation;
   const std::uint64_t seed = recipe.calibration ? recipe.calibration->seed : recipe.seed;
   std::set<std::int64_t> hidden;
   if (recipe.calibration && recipe.train->data.images == recipe.calibration->data.images)

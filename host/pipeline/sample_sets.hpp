@@ -34,6 +34,8 @@ class SampleSets {
   /// Samples of held_out() are never trained on, also when [train] has the same files. nullptr
   /// without either table.
   const Dataset* training() const { return train_ ? train_.get() : calibration_.get(); }
+  /// What becomes of them; those of [calibration] stay.
+  const Augmentation& augmentation() const { return augmentation_; }
   const std::vector<std::int64_t>& training_indices() const { return training_indices_; }
   const std::vector<std::int64_t>& training_held_out() const { return training_held_out_; }
 
@@ -44,6 +46,7 @@ class SampleSets {
   std::unique_ptr<Dataset> calibration_, train_, held_out_;
   std::vector<std::int64_t> collected_, held_out_indices_, training_indices_, training_held_out_;
   std::string metric_;
+  Augmentation augmentation_;
 };
 
 }  // namespace adze::host

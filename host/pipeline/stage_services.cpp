@@ -42,13 +42,15 @@ StageServices::StageServices(const Graph& loaded, const Graph& shown,
                            return compile(run(graph), graph, "the held-out samples", {batch, {}});
                          });
   if (samples.training())
-    add<DatasetService>(*samples.training(), samples.training_indices(),
-                        samples.training_held_out(), input_specs(shown),
-                        [&loaded, run = backends.run, quiet]() -> std::unique_ptr<Runner> {
-                          return std::make_unique<BackendRunner>(
-                              run(loaded), Settings{}, loaded, "the model as loaded", quiet,
-                              CompileOptions{.batch = kReferenceBatch, .extra_outputs = {}});
-                        });
+    add<DatasetService>(
+        *samples.training(), samples.training_indices(), samples.training_held_out(),
+        input_specs(shown),
+        [&loaded, run = backends.run, quiet]() -> std::unique_ptr<Runner> {
+          return std::make_unique<BackendRunner>(
+              run(loaded), Settings{}, loaded, "the model as loaded", quiet,
+              CompileOptions{.batch = kReferenceBatch, .extra_outputs = {}});
+        },
+        samples.augmentation());
   if (options.target && predicts_latency(backends.predict))
     add<LatencyService>(shown, backends.predict, quiet);
   add<StructureService>(shown, targets,

@@ -40,7 +40,7 @@ struct Shown {
 
 /// A batch as the component holds it.
 struct Held {
-  std::vector<std::int64_t> samples;
+  std::vector<std::uint64_t> ids;  ///< of the samples as they are here: each variant has its own
   std::vector<Tensor> inputs, labels, outputs;  ///< outputs: of the reference, once asked for
   Shown shown_inputs, shown_labels, shown_outputs;
   adze_batch batch{};
@@ -50,25 +50,25 @@ struct Held {
 class KeptOutputs {
  public:
   /// Empty when one of the samples is missing.
-  std::vector<Tensor> find(std::span<const std::int64_t> samples) const {
+  std::vector<Tensor> find(std::span<const std::uint64_t> ids) const {
     std::vector<Tensor> found;
-    if (!std::ranges::all_of(samples, [&](std::int64_t at) { return rows_.contains(at); }))
+    if (!std::ranges::all_of(ids, [&](std::uint64_t id) { return rows_.contains(id); }))
       return found;
     for (std::size_t i = 0; i < outputs_.size(); ++i) {
       Shape shape = outputs_[i].shape;
-      shape[0] = static_cast<std::int64_t>(samples.size());
+      shape[0] = static_cast<std::int64_t>(ids.size());
       Tensor& made = found.emplace_back(outputs_[i].dtype, std::move(shape));
       auto to = made.mutate_bytes().begin();
-      for (const std::int64_t sample : samples) {
-        const std::size_t bytes = outputs_[i].sample_bytes, from = rows_.at(sample) * bytes;
+      for (const std::uint64_t id : ids) {
+        const std::size_t bytes = outputs_[i].sample_bytes, from = rows_.at(id) * bytes;
         to = std::copy_n(outputs_[i].bytes.begin() + static_cast<std::ptrdiff_t>(from), bytes, to);
       }
     }
     return found;
   }
 
-  void add(std::span<const std::int64_t> samples, std::span<const Tensor> outputs) {
-    const auto count = static_cast<std::int64_t>(samples.size());
+  void add(std::span<const std::uint64_t> ids, std::span<const Tensor> outputs) {
+    const auto count = static_cast<std::int64_t>(ids.size());
     std::size_t bytes = 0;
     for (const Tensor& output : outputs) {
       // An output that does not go by samples cannot be cut into them.
@@ -81,11 +81,11 @@ class KeptOutputs {
     for (std::size_t i = 0; i < outputs.size(); ++i) {
       outputs_[i].dtype = outputs[i].dtype();
       outputs_[i].shape = outputs[i].shape();
-      outputs_[i].sample_bytes = outputs[i].size_bytes() / samples.size();
+      outputs_[i].sample_bytes = outputs[i].size_bytes() / ids.size();
       const auto all = outputs[i].bytes();
       outputs_[i].bytes.insert(outputs_[i].bytes.end(), all.begin(), all.end());
     }
-    for (const std::int64_t sample : samples) rows_.insert_or_assign(sample, row_count_++);
+    for (const std::uint64_t id : ids) rows_.insert_or_assign(id, row_count_++);
   }
 
  private:
@@ -96,7 +96,7 @@ class KeptOutputs {
     std::vector<std::byte> bytes;
   };
   std::vector<Output> outputs_;
-  std::unordered_map<std::int64_t, std::size_t> rows_;
+  std::unordered_map<std::uint64_t, std::size_t> rows_;
   std::size_t row_count_ = 0, bytes_ = 0;
 };
 
@@ -122,6 +122,7 @@ struct DatasetService::Impl {
   std::vector<std::int64_t> indices[2];  // by split
   std::uint64_t sample_bytes;
   std::function<std::unique_ptr<Runner>()> make_reference;
+  Augmentation augmentation;
   adze_dataset table{};
   std::unique_ptr<Runner> reference_runner;
   KeptOutputs kept;
@@ -154,10 +155,22 @@ struct DatasetService::Impl {
             from->begin() + static_cast<std::ptrdiff_t>(end)};
   }
 
-  std::unique_ptr<Held> load(const std::vector<std::int64_t>& wanted) const {
+  /// Which variant of a training sample an epoch shows follows from both alone.
+  void augment_all(const Key& key, const std::vector<std::int64_t>& wanted, Held& made) const {
+    const std::uint64_t of_epoch = mixed(key.seed, key.epoch), variants = augmentation.variants();
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+      const std::uint64_t variant = mixed(of_epoch, made.ids[i]) % variants;
+      augment(made.inputs[0], static_cast<std::int64_t>(i), augmentation, variant);
+      made.ids[i] = samples_end() + made.ids[i] * variants + variant;
+    }
+  }
+  std::uint64_t samples_end() const { return static_cast<std::uint64_t>(samples.size()); }
+
+  std::unique_ptr<Held> load(const Key& key, const std::vector<std::int64_t>& wanted) const {
     auto made = std::make_unique<Held>();
-    made->samples = wanted;
+    made->ids.assign(wanted.begin(), wanted.end());
     made->inputs = samples.batch(wanted);
+    if (augmentation.changes() && key.split == ADZE_SPLIT_TRAIN) augment_all(key, wanted, *made);
     made->shown_inputs = Shown(made->inputs);
     if (samples.has_labels()) {
       std::vector<std::int64_t> labels;
@@ -181,7 +194,8 @@ struct DatasetService::Impl {
       if (key.split == ADZE_SPLIT_TRAIN) ++key.epoch;
     }
     ahead_key = key;
-    ahead = std::async(std::launch::async, [this, wanted = chosen(key)] { return load(wanted); });
+    ahead = std::async(std::launch::async,
+                       [this, key, wanted = chosen(key)] { return load(key, wanted); });
   }
 
   const adze_batch* batch(const Key& key) {
@@ -205,7 +219,7 @@ struct DatasetService::Impl {
     const bool loaded = ahead_key == key;
     ahead_key.reset();
     std::future<std::unique_ptr<Held>> waiting = std::exchange(ahead, {});
-    held = loaded ? waiting.get() : load(chosen(key));
+    held = loaded ? waiting.get() : load(key, chosen(key));
     if (loaded || key.index == 0) load_ahead(key);  // it reads in order
     return &held->batch;
   }
@@ -214,12 +228,12 @@ struct DatasetService::Impl {
     if (!held)
       throw Error(ADZE_FAILED_PRECONDITION,
                   "adze_dataset.reference: ask for a batch first; this is about its samples");
-    if (held->outputs.empty()) held->outputs = kept.find(held->samples);
+    if (held->outputs.empty()) held->outputs = kept.find(held->ids);
     if (held->outputs.empty()) {
       if (!reference_runner) reference_runner = make_reference();
       for (NamedTensor& output : reference_runner->run(held->inputs))
         held->outputs.push_back(std::move(output.tensor));
-      kept.add(held->samples, held->outputs);
+      kept.add(held->ids, held->outputs);
     }
     if (held->shown_outputs.pointers.empty()) held->shown_outputs = Shown(held->outputs);
     return held->shown_outputs.pointers;
@@ -249,11 +263,14 @@ struct DatasetService::Impl {
 DatasetService::DatasetService(const Dataset& samples, std::vector<std::int64_t> train,
                                std::vector<std::int64_t> held_out,
                                std::span<const InputSpec> inputs,
-                               std::function<std::unique_ptr<Runner>()> reference)
+                               std::function<std::unique_ptr<Runner>()> reference,
+                               const Augmentation& augmentation)
     : impl_(new Impl{.samples = samples,
                      .indices = {std::move(train), std::move(held_out)},
                      .sample_bytes = bytes_of(inputs),
-                     .make_reference = std::move(reference)}) {
+                     .make_reference = std::move(reference),
+                     .augmentation = augmentation}) {
+  if (augmentation.changes()) require_image(inputs);
   impl_->table = {.struct_size = sizeof(adze_dataset),
                   .labeled = samples.has_labels(),
                   .train_count = impl_->indices[ADZE_SPLIT_TRAIN].size(),

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "host/abi/call.hpp"
+#include "host/dataset/augment.hpp"
 #include "host/dataset/dataset.hpp"
 #include "host/evaluate/runner.hpp"
 
@@ -22,9 +23,12 @@ class DatasetService : public Service {
   /// `train` and `held_out`: indices into `samples`, which must outlive the service and allow
   /// batch() on several threads. `inputs`: what `samples` was opened for. `reference`: makes the
   /// runner of the model that is imitated, called when that is first asked for; empty: not offered.
+  /// `augmentation`: what training samples become, another in each epoch; held-out ones stay.
+  /// Errors: INVALID_ARGUMENT for an augmentation of inputs that are not one image.
   DatasetService(const Dataset& samples, std::vector<std::int64_t> train,
                  std::vector<std::int64_t> held_out, std::span<const InputSpec> inputs,
-                 std::function<std::unique_ptr<Runner>()> reference = {});
+                 std::function<std::unique_ptr<Runner>()> reference = {},
+                 const Augmentation& augmentation = {});
   ~DatasetService() override;
   const char* id() const override { return ADZE_DATASET; }
   const void* table() const override;

@@ -11,9 +11,9 @@
 namespace ptq {
 namespace {
 
-constexpr std::array<std::string_view, 9> kHomogeneous = {
+constexpr std::array<std::string_view, 10> kHomogeneous = {
     "Relu",          "LeakyRelu", "MaxPool", "AveragePool", "GlobalAveragePool",
-    "GlobalMaxPool", "Identity",  "Dropout", "Resize"};
+    "GlobalMaxPool", "Identity",  "Dropout", "Resize",      "PRelu"};
 
 /// Walks from a writer to everything that carries its channels.
 class Walk {

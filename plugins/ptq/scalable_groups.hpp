@@ -25,9 +25,9 @@ struct ScalableGroup {
 };
 
 /// In the order of their first writers. Between writers and readers are only operators for which
-/// f(s x) = s f(x) with s > 0 in each channel (Relu, LeakyRelu, pooling, sums of such values); a
-/// group that meets any other operator, a model input or output, or a constant that the stage may
-/// not change, is none.
+/// f(s x) = s f(x) with s > 0 in each channel (Relu, LeakyRelu, PRelu, pooling, sums of such
+/// values); a group that meets any other operator, a model input or output, or a constant that the
+/// stage may not change, is none.
 std::vector<ScalableGroup> find_scalable_groups(const EditedModel& model);
 
 }  // namespace ptq

@@ -170,6 +170,15 @@ struct Network::Impl {
 
   enum class Use { learn, judge, observe, imitate };
 
+  /// A Relu whose result goes onto a grid that begins at 0: rounding clips there, too, and their
+  /// gradients are the same. Grids that follow ranges must see what the Relu makes of them.
+  bool rounding_does_it(const adze_node& node, Use use) {
+    if (!rounds || !options.grids.learned || (use != Use::learn && use != Use::judge)) return false;
+    if (std::string_view(node.op) != "Relu" || *node.domain) return false;
+    const ActivationGrid* grid = grids.of(node.outputs[0]);
+    return grid && grid->low == 0;
+  }
+
   at::Tensor rounded(std::uint32_t value, const at::Tensor& x, Use use) {
     const ActivationGrid* grid = grids.of(value);
     if (!grid || use == Use::imitate) return x;
@@ -212,7 +221,8 @@ struct Network::Impl {
         inputs.push_back(input == ADZE_NONE ? at::Tensor() : values[input]);
         if (input != ADZE_NONE && --reads_left[input] == 0) values[input] = at::Tensor();
       }
-      const Tensors outputs = compute(step, inputs);
+      const Tensors outputs =
+          rounding_does_it(*step.node, use) ? Tensors{inputs[0]} : compute(step, inputs);
       for (std::uint32_t i = 0; i < outputs.size() && i < step.node->output_count; ++i) {
         const std::uint32_t output = step.node->outputs[i];
         if (output == ADZE_NONE) continue;

@@ -31,6 +31,7 @@ Options read_options(const adze_call& call) {
   options.float_share = options.quantizes ? number(call, kFloatShare) : 0;
   options.distillation = number(call, kDistillation);
   options.temperature = number(call, kTemperature);
+  options.averaging = number(call, kAveraging);
   options.patience = integer(call, kPatience);
   options.checkpoint = word(call, kCheckpoint);
   options.checkpoint_seconds = number(call, kCheckpointSeconds);

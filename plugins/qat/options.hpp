@@ -15,6 +15,7 @@ struct Options {
   bool quantizes = true;  ///< else floats are trained and stay floats
   std::int64_t epochs = 0, steps = 0, batch = 0, patience = 0;
   double seconds = 0, learning_rate = 0, float_share = 0, distillation = 0, temperature = 1;
+  double averaging = 0;
   double checkpoint_seconds = 0;
   Rule rule = Rule::adam;
   GridOptions grids;

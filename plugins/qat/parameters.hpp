@@ -3,6 +3,8 @@
 
 #include <adze/adze.hpp>
 
+#include "plugins/quantization/parameters.hpp"
+
 namespace qat {
 
 enum {
@@ -17,6 +19,7 @@ enum {
   kFloatShare,
   kDistillation,
   kTemperature,
+  kAveraging,
   kPatience,
   kCheckpoint,
   kCheckpointSeconds,
@@ -30,9 +33,6 @@ enum {
 inline constexpr const char* kModes[] = {"qat", "finetune", nullptr};
 inline constexpr const char* kMethods[] = {"lsq", "minmax", nullptr};
 inline constexpr const char* kOptimizers[] = {"adam", "sgd", nullptr};
-inline constexpr const char* kZeroPoints[] = {"auto", "symmetric", "affine", nullptr};
-inline constexpr const char* kHeadChoices[] = {"float", "int8", nullptr};
-inline constexpr const char* kSwitch[] = {"auto", "on", "off", nullptr};
 
 inline constexpr adze_param kParams[] = {
     adze::text("mode",
@@ -60,6 +60,11 @@ inline constexpr adze_param kParams[] = {
               "the labels. Without labels it is all.",
               0.5, 0, 1),
     adze::f64("temperature", "Flattens both outputs before they are compared.", 2, 0.1, 100),
+    adze::f64(
+        "averaging",
+        "The running mean of the weights over about 1 / (1 - averaging) steps is judged beside "
+        "the weights, and the better is kept; 0: none.",
+        0.998, 0, 0.99999),
     adze::i64(
         "patience",
         "Epochs without a better held-out score after which training ends; 0: never. The best "
@@ -70,21 +75,10 @@ inline constexpr adze_param kParams[] = {
                "Relative to the working directory; empty: none.",
                ""),
     adze::f64("checkpoint_seconds", "Time between two writes of it.", 30, 0, 0),
-    adze::text("zero_point",
-               "Of activations: symmetric (0, or the middle when values are negative), affine, or "
-               "what the board type says.",
-               "auto", kZeroPoints),
-    adze::i64("bits", "Of activations: 7 or 8; 0: what the board type says, or 8.", 0, 0, 8),
-    adze::text("leave_float",
-               "Names (or globs) of nodes, and operator types, that are not quantized.", "",
-               nullptr, ADZE_PARAM_LIST),
-    adze::text("heads",
-               "What decodes the results of the last layers (Softmax, Sigmoid, Concat, ... with no "
-               "layer behind it): float, with the layers' exact sums, or int8.",
-               "float", kHeadChoices),
-    adze::text("shared_scales",
-               "One scale for all that an Add reads, and for all that a Concat reads and writes: "
-               "on, off, or what the board type says.",
-               "auto", kSwitch)};
+    ptq::kZeroPointParam,
+    ptq::kBitsParam,
+    ptq::kLeaveFloatParam,
+    ptq::kHeadsParam,
+    ptq::kSharedScalesParam};
 
 }  // namespace qat

@@ -11,7 +11,10 @@
 #include <string>
 #include <vector>
 
+#include "plugins/qat/average.hpp"
 #include "plugins/qat/checkpoint.hpp"
+#include "plugins/qat/fingerprint.hpp"
+#include "plugins/qat/memory.hpp"
 #include "plugins/qat/network.hpp"
 #include "plugins/qat/optimizer.hpp"
 #include "plugins/qat/options.hpp"
@@ -42,39 +45,6 @@ std::string text_of(const Score& score) {
   return text;
 }
 
-/// Which training a checkpoint is of.
-std::uint64_t fingerprint(const adze_call& call, const Options& options,
-                          const adze_dataset& dataset) {
-  Fingerprint print;
-  const adze_graph& graph = *call.graph;
-  for (std::uint32_t i = 0; i < graph.node_count; ++i) {
-    print.add(graph.nodes[i]->op);
-    print.add(graph.nodes[i]->name);
-  }
-  for (std::uint32_t i = 0; i < graph.value_count; ++i) {
-    const auto elements = adze::f32(graph.values[i]->constant);
-    print.add(elements.data(), elements.size_bytes());
-  }
-  for (std::uint32_t i = 0; i < graph.target_count; ++i) print.number(graph.targets[i]);
-  for (const std::int64_t one :
-       {options.epochs, options.steps, options.batch, options.patience,
-        std::int64_t{options.grids.bits}, std::int64_t{options.quantizes},
-        std::int64_t{options.grids.learned}, std::int64_t{options.grids.shared_scales},
-        std::int64_t{options.float_heads}})
-    print.number(one);
-  for (const double one : {options.seconds, options.learning_rate, options.float_share,
-                           options.distillation, options.temperature})
-    print.number(one);
-  print.number(options.rule);
-  print.number(options.grids.zero_point);
-  for (const std::string& name : options.leave_float) print.add(name);
-  print.number(call.seed);
-  print.number(dataset.train_count);
-  print.number(dataset.held_out_count);
-  print.number(dataset.labeled);
-  return print.get();
-}
-
 ptq::Plan plan_of(const adze_graph& graph, const Options& options) {
   if (!options.quantizes) return {};
   return ptq::make_plan(graph, ptq::named_nodes(graph, options.leave_float),
@@ -90,7 +60,8 @@ class Trainer {
         plan_(plan_of(*call->graph, options_)),
         network_(*call->graph,
                  {.plan = options_.quantizes ? &plan_ : nullptr, .grids = options_.grids}),
-        moments_(network_.parameters().size()) {}
+        moments_(network_.parameters().size()),
+        average_(options_.averaging) {}
 
   void run() {
     check();
@@ -212,6 +183,7 @@ class Trainer {
     if (!std::isfinite(loss)) diverged();
     ++step_;
     change();
+    if (is_final_phase()) average_.add(network_.parameters());
     recent_loss_ = step_ == 1 ? loss : recent_loss_ + 0.05 * (loss - recent_loss_);
     const bool late = options_.seconds > 0 && seconds() >= options_.seconds;
     done_ = step_ >= total_ || late;
@@ -273,12 +245,21 @@ class Trainer {
     return {static_cast<double>(sums.right) / count, true};
   }
 
+  /// That whose result is handed back.
+  bool is_final_phase() const { return !options_.quantizes || network_.quantizes(); }
+
   void end_epoch() {
     const Score score = judge();
     if (std::isnan(score.value)) diverged();
+    const double best_before = best_.value;
     consider(score, "after " + std::to_string(step_) + " steps");
-    const bool final_phase = !options_.quantizes || network_.quantizes();
-    if (final_phase && options_.patience && worse_epochs_ >= options_.patience && !done_) {
+    if (is_final_phase() && !average_.empty()) {
+      average_.exchange(network_.parameters());
+      consider(judge(), "the mean of the last steps");
+      average_.exchange(network_.parameters());
+    }
+    worse_epochs_ = best_.value > best_before ? 0 : worse_epochs_ + 1;
+    if (is_final_phase() && options_.patience && worse_epochs_ >= options_.patience && !done_) {
       log("stopped early: " + std::to_string(worse_epochs_) + " epochs without a better score");
       done_ = true;
     }
@@ -289,13 +270,9 @@ class Trainer {
     log(when + ": held out " + text_of(score) + ", training loss " + std::to_string(recent_loss_) +
         (network_.quantizes() ? ", rounded" : ""));
     last_ = score;
-    if (options_.quantizes && !network_.quantizes()) return;
-    if (!best_state_.empty() && score.value <= best_.value) {
-      ++worse_epochs_;
-      return;
-    }
+    if (!is_final_phase()) return;
+    if (!best_state_.empty() && score.value <= best_.value) return;
     best_ = score;
-    worse_epochs_ = 0;
     best_state_.clear();
     for (const Parameter& one : network_.parameters())
       best_state_.emplace_back(one.elements.begin(), one.elements.end());
@@ -353,6 +330,7 @@ class Trainer {
       made.arrays["first." + name] = moments_[i].first;
       made.arrays["second." + name] = moments_[i].second;
       if (!best_state_.empty()) made.arrays["best." + name] = best_state_[i];
+      if (!average_.empty()) made.arrays["mean." + name] = average_.means()[i];
     }
     return made;
   }
@@ -376,6 +354,8 @@ class Trainer {
       moments_[i] = {found->arrays.at("first." + name), found->arrays.at("second." + name)};
       if (found->arrays.contains("best." + name))
         best_state_.push_back(found->arrays.at("best." + name));
+      if (found->arrays.contains("mean." + name))
+        average_.means().push_back(found->arrays.at("mean." + name));
     }
     step_ = found->counters.at("step");
     done_ = found->counters.at("done") != 0;
@@ -419,6 +399,7 @@ class Trainer {
   ptq::Plan plan_;
   Network network_;
   std::vector<Moments> moments_;
+  Average average_;
   Loss loss_;
   std::uint32_t batch_ = 1;
   std::uint64_t epoch_steps_ = 1, total_ = 1, float_steps_ = 0, step_ = 0, training_ = 0;
@@ -435,6 +416,7 @@ class Trainer {
 
 void train(adze_call* call) {
   const ThreadCount threads(call->threads);
+  const KeptMemory memory;
   Trainer(call).run();
 }
 

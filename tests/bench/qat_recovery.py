@@ -3,13 +3,15 @@
 
 Runs three recipes (pruning alone, pruning and adze.quantize.ptq, pruning and adze.quantize.qat) and prints
 a Markdown table; `--speed` adds a training epoch by a plain PyTorch loop, one in floats and ones with rounding, timed in turns
-(torch_training.py; needs an interpreter that has PyTorch, as Debian's /usr/bin/python3).
-Usage: qat_recovery.py [--adze build/release/bin/adze] [--train 54000] [--epochs 6] [--speed]
+(torch_training.py; needs an interpreter that has PyTorch, as Debian's /usr/bin/python3); `--only-steps` gives the processor
+time of one thread for a step of each, from the difference of two numbers of steps, which other work on the machine disturbs less.
+Usage: qat_recovery.py [--adze build/release/bin/adze] [--train 54000] [--epochs 6] [--speed | --only-speed | --only-steps]
 """
 import argparse
 import json
 import os
 import re
+import resource
 import subprocess
 import tempfile
 import time
@@ -28,6 +30,7 @@ seed = 1
 images = "{images}"
 labels = "{labels}"
 count = {train}
+{augment}
 """
 PRUNE = '[[stage]]\nuse = "adze.prune.reconstruct"\nsparsity = {sparsity}\n'
 PTQ = '[[stage]]\nuse = "adze.quantize.ptq"\n'
@@ -40,9 +43,9 @@ def run(args, folder, name, stages, train):
     recipe = os.path.join(folder, name + ".toml")
     with open(recipe, "w", encoding="utf-8") as file:
         file.write(TABLES.format(root=ROOT, model=args.model, data=DATA, images=TRAIN_IMAGES, labels=TRAIN_LABELS,
-                                 train=train) + stages)
+                                 train=train, augment=args.augment.replace(";", "\n")) + stages)
     out = os.path.join(folder, name)
-    begin = time.monotonic()
+    before = processor_seconds()
     done = subprocess.run([args.adze, "-v", "--threads", str(args.threads), "optimize", recipe, "-o", out],
                           capture_output=True, text=True, check=False)
     if done.returncode != 0:
@@ -51,7 +54,13 @@ def run(args, folder, name, stages, train):
         metrics = json.load(file)
     with open(os.path.join(out, "timings.json"), encoding="utf-8") as file:
         times = json.load(file)
-    return metrics, times, done.stderr, time.monotonic() - begin
+    return metrics, times, done.stderr, processor_seconds() - before
+
+
+def processor_seconds():
+    """Of all commands that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def seconds_of(times, name):
@@ -67,30 +76,53 @@ def recovery(args, folder):
     prune = PRUNE.format(sparsity=args.sparsity)
     qat = QAT + (f"steps = {args.steps}\n" if args.steps else f"epochs = {args.epochs}\n") + \
         f"learning_rate = {args.rate}\n" + args.extra.replace(";", "\n") + "\n"
-    ptq, _, _, _ = run(args, folder, "ptq", prune + PTQ, 1000)
-    trained, times, log, _ = run(args, folder, "qat", prune + qat, args.train)
+    ptq, _, _, without = run(args, folder, "ptq", prune + PTQ, 1000)
+    trained, times, log, processor = run(args, folder, "qat", prune + qat, args.train)
     left, after = points(ptq), points(trained)
-    print(f"| model | sparsity | FP32 | prune + PTQ | prune + QAT | recovered | QAT, seconds |")
+    print("| model | sparsity | FP32 | prune + PTQ | prune + QAT | recovered | QAT, seconds (processor, about) |")
     print("|---|---:|---:|---:|---:|---:|---:|")
     print(f"| {args.model} | {args.sparsity:.0%} | {100 * ptq['baseline']['value']:.2f} | -{left:.2f} | -{after:.2f} "
-          f"| {100 * (left - after) / left:.0f} % | {seconds_of(times, 'adze.quantize.qat'):.0f} |")
+          f"| {100 * (left - after) / left:.0f} % | {seconds_of(times, 'adze.quantize.qat'):.0f} "
+          f"({processor - without:.0f}) |")
     print()
     for line in re.findall(r"adze.quantize.qat: (.*)", log):
         print("    " + line)
+
+
+OURS = {"floats": 'mode = "finetune"\n', "LSQ": "float_share = 0.0\n",
+        "min/max": 'float_share = 0.0\nmethod = "minmax"\n'}
+
+
+def steps(args, folder):
+    """Processor seconds of a step, one thread."""
+    import torch_training
+    args.augment, args.threads, few, many = "", 1, 10, 10 + args.speed_train // BATCH
+    base = QAT + "learning_rate = 1e-5\ndistillation = 0.0\n"
+    taken = {name: [] for name in ("PyTorch, floats", *OURS)}
+    for _ in range(args.runs):
+        model = os.path.join(ROOT, "fixtures/models", args.model)
+        taken["PyTorch, floats"].append(torch_training.seconds_of_epoch(
+            model, (many - few) * BATCH, BATCH, 1, time.process_time) / (many - few))
+        for name, extra in OURS.items():
+            used = [run(args, folder, "steps", f"{base}steps = {count}\n{extra}", 59000)[3] for count in (few, many)]
+            taken[name].append((used[1] - used[0]) / (many - few))
+    plain = min(taken["PyTorch, floats"])
+    print(f"\n| a step of {BATCH} images, {args.model} | processor seconds | against PyTorch |")
+    print("|---|---:|---:|")
+    for name, seconds in taken.items():
+        print(f"| {name} | {min(seconds):.4f} | {min(seconds) / plain:.2f} |")
 
 
 def speed(args, folder):
     """An epoch of the dense model by a plain PyTorch loop, by ours in floats, and by ours with rounding."""
     import torch_training
     base = "epochs = 1\nlearning_rate = 1e-5\ndistillation = 0.0\n"
-    images = args.speed_train * 9 // 10
-    ours = {"floats": 'mode = "finetune"\n', "LSQ": "float_share = 0.0\n",
-            "min/max": 'float_share = 0.0\nmethod = "minmax"\n'}
-    taken = {name: [] for name in ("PyTorch, floats", *ours)}
+    args.augment, images = "", args.speed_train * 9 // 10
+    taken = {name: [] for name in ("PyTorch, floats", *OURS)}
     for _ in range(args.runs):
         taken["PyTorch, floats"].append(torch_training.seconds_of_epoch(
             os.path.join(ROOT, "fixtures/models", args.model), images, BATCH, args.threads))
-        for name, extra in ours.items():
+        for name, extra in OURS.items():
             _, times, _, _ = run(args, folder, name.replace("/", ""), QAT + base + extra, args.speed_train)
             taken[name].append(seconds_of(times, "adze.quantize.qat"))
     plain = min(taken["PyTorch, floats"])
@@ -109,15 +141,19 @@ def main():
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--steps", type=int, default=0)
     parser.add_argument("--rate", type=float, default=0.002)
+    parser.add_argument("--augment", default="mirror = true;shift = 2", help="lines of [train], separated by ;")
     parser.add_argument("--extra", default="", help="more lines of the stage, separated by ;")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--speed", action="store_true")
     parser.add_argument("--speed-train", type=int, default=6000)
     parser.add_argument("--runs", type=int, default=3, help="of each speed, the fastest counts")
     parser.add_argument("--only-speed", action="store_true")
+    parser.add_argument("--only-steps", action="store_true")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        if not args.only_speed:
+        if args.only_steps:
+            steps(args, folder)
+        elif not args.only_speed:
             recovery(args, folder)
         if args.speed or args.only_speed:
             speed(args, folder)

@@ -2,18 +2,20 @@
 """Top-1 that quantization after training loses on Fashion-MNIST, as a table in Markdown.
 
 Usage: quantization_quality.py <adze> [--seeds 1,2,3] [--only TEXT] [--option 'key = value']...
-       [--no-peer] [--only-peer] [--peer-seeds N] [--table FILE]
+       [--no-peer] [--only-peer] [--peer-seeds N] [--table FILE] [--runs FILE]
 
 1,024 unlabeled training images, drawn by each seed: Adze calibrates on 512 of them and judges its
 corrections on the rest, PyTorch (torch_quantization.py) calibrates on all, with the first N seeds. 10,000 test images judge.
 Losses are in percentage points against the same model in floats, the mean of the seeds. `min/max` is
 adze.quantize.ptq with calibrator = "minmax" and everything else off, with the first seed. Pruned models come from
 adze.prune.reconstruct (seed 1), spread ones from spread_channels.py. `--option` is added to the stage.
+`--runs` keeps what each run gave, and does not repeat what is there, as long as the model in floats is the same.
 Run by an interpreter that has PyTorch (Debian: /usr/bin/python3), or with --no-peer.
 Exit code 1 when a mean is above what is required, or above PyTorch's.
 """
 import argparse
 import gzip
+import hashlib
 import json
 import pathlib
 import subprocess
@@ -24,6 +26,7 @@ import time
 import numpy as np
 
 from fashion_mnist import DATA, FOLDER
+from kept_runs import kept
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 FASHION = pathlib.Path(FOLDER)
@@ -148,6 +151,7 @@ def main():
     parser.add_argument("--only-peer", action="store_true", help="leave adze.quantize.ptq out")
     parser.add_argument("--peer-seeds", type=int, default=sys.maxsize)
     parser.add_argument("--table", type=pathlib.Path)
+    parser.add_argument("--runs", type=pathlib.Path)
     arguments = parser.parse_args()
     seeds = [int(seed) for seed in arguments.seeds.split(",")]
     peer = None if arguments.no_peer else Peer()
@@ -162,20 +166,27 @@ def main():
             if arguments.only not in title:
                 continue
             model = prepare(arguments.adze, folder, fixture, how)
+            digest = hashlib.sha256(model.read_bytes()).hexdigest()
             runs, plain, others = [], [], []
+
+            def once(what, stage, make):
+                return kept(arguments.runs, [title, what, seed, stage, digest], make)
+
             for seed in seeds:
                 chosen = train[np.random.default_rng(seed).permutation(len(train))[:IMAGES]]
                 if peer and len(others) < arguments.peer_seeds:
-                    others.append(peer.loss(model, seed, chosen))
+                    others.append(once("PyTorch", [], lambda: peer.loss(model, seed, chosen)))
                 if arguments.only_peer:
                     continue
                 images = folder / "calibration.gz"
                 write_images(chosen, images)
-                runs.append(optimize(arguments.adze, folder, model, seed, images,
-                                     options + arguments.option))
+
+                def ours(stage):
+                    return once("Adze", stage, lambda: optimize(arguments.adze, folder, model, seed, images, stage))
+
+                runs.append(ours(options + arguments.option))
                 if not plain:
-                    before, after, _ = optimize(arguments.adze, folder, model, seed, images,
-                                                options + PLAIN)
+                    before, after, _ = ours(options + PLAIN)
                     plain.append(100 * (before - after))
             # Losses are shares of 10,000 images: the last digits of a float are not a difference.
             losses = [round(100 * (before - after), 4) for before, after, _ in runs]

@@ -58,6 +58,8 @@ seed = 3
 images = "train.gz"
 labels = "labels.gz"
 count = 64
+mirror = true
+shift = 2
 [target]
 board_type = "rzv2h"
 trust = ["org.example.pruner"]
@@ -87,6 +89,8 @@ max_drop = 1.5
   EXPECT_EQ(recipe.train->data.preprocess.scale, 0.5);
   EXPECT_EQ(recipe.train->count, 64);
   EXPECT_EQ(recipe.train->count_where + ":", at(20, 9));
+  EXPECT_TRUE(recipe.train->augmentation.mirror);
+  EXPECT_EQ(recipe.train->augmentation.shift, 2);
   EXPECT_EQ(recipe.board_type, "rzv2h");
   EXPECT_EQ(recipe.trust, (std::vector<std::string>{"org.example.pruner"}));
   ASSERT_EQ(recipe.stages.size(), 1u);
@@ -98,7 +102,7 @@ max_drop = 1.5
   EXPECT_EQ(stage.settings.at("names"), Setting(std::vector<std::string>{"a"}));
   EXPECT_EQ(stage.settings.at("share"),
             Setting(std::map<std::string, double>{{"conv1", 0.5}, {"conv2", 1}}));
-  EXPECT_EQ(stage.places.at("pattern") + ":", at(27, 11));
+  EXPECT_EQ(stage.places.at("pattern") + ":", at(29, 11));
   EXPECT_EQ(recipe.max_drop, 1.5);
   EXPECT_EQ(recipe.seed, 7u);
 }

@@ -159,6 +159,18 @@ TEST(Quantizer, equalization_mends_channels_that_spread_1_to_1000_also_through_d
   }
 }
 
+TEST(Quantizer, equalization_goes_through_a_prelu_whose_slopes_differ_by_channel) {
+  Builder builder;
+  conv(builder, "x", "c1", 1);
+  builder.constant("slope", noise_tensor({4, 1, 1}, 7, 0.5f));
+  builder.node("PRelu", {"c1", "slope"}, "p1");
+  conv(builder, "p1", "y", 2);
+  const Quantized made =
+      quantize(builder.finish("x", {"y"}), images(), plain({{"equalize", "on"}}));
+  EXPECT_FALSE(same_constants(made.shown, made.edited));
+  EXPECT_GT(sqnr_db(made.shown, without_scales(made.edited), images()), 110);
+}
+
 TEST(Quantizer, equalization_stops_at_activations_that_do_not_scale) {
   Builder builder;
   conv(builder, "x", "c1", 1);

@@ -7,6 +7,7 @@
 #include <random>
 
 #include "host/base/file.hpp"
+#include "plugins/qat/average.hpp"
 #include "plugins/qat/checkpoint.hpp"
 #include "plugins/qat/fake_quant.hpp"
 #include "plugins/qat/optimizer.hpp"
@@ -99,6 +100,28 @@ TEST(Optimizer, a_masked_element_is_exactly_zero_after_each_step) {
     update(rule, w, {}, keep, moments, 4, 0.1);
     EXPECT_EQ(w, before) << "no gradient, no step";
   }
+}
+
+TEST(Average, follows_the_weights_and_is_exchanged_with_them) {
+  std::vector<float> w = {8, 0}, range = {-1, 1};
+  std::vector<Parameter> all(2);
+  all[0].elements = w;
+  all[1].kind = Parameter::Kind::range;
+  all[1].elements = range;
+  Average average(0.75);
+  EXPECT_TRUE(average.empty());
+  average.add(all);
+  w = {16, 0};
+  range = {-2, 2};
+  average.add(all);
+  average.exchange(all);
+  EXPECT_EQ(w, (std::vector<float>{10, 0})) << "what is pruned stays so";
+  EXPECT_EQ(range, (std::vector<float>{-2, 2})) << "ranges are averages by themselves";
+  average.exchange(all);
+  EXPECT_EQ(w, (std::vector<float>{16, 0}));
+  Average none(0);
+  none.add(all);
+  EXPECT_TRUE(none.empty());
 }
 
 TEST(Checkpoint, comes_back_as_it_was_and_refuses_damage) {

@@ -370,6 +370,36 @@ TEST_F(Training, the_emulated_integers_are_what_was_trained) {
   }
 }
 
+TEST_F(Training, a_grid_that_begins_at_0_does_what_the_relu_before_it_did) {
+  Graph clipped = graph;
+  Node& node = clipped.nodes[1];
+  ASSERT_EQ(node.op, "Relu");
+  node.op = "Clip";
+  node.inputs.push_back(static_cast<std::uint32_t>(clipped.values.size()));
+  clipped.values.push_back(test::constant("zero", {}, {0}));
+  clipped.values.back().consumers = {1};
+  const Stripes samples(true);
+  DatasetService service(samples, from_to(0, 64), from_to(300, 400), inputs_);
+  const adze_batch& seen = *service.batch(0, ADZE_SPLIT_TRAIN, 64, 0, 0);
+  std::vector<std::vector<float>> gradients[2];
+  double losses[2];
+  for (const std::size_t i : {0u, 1u}) {
+    const Graph& shown = i ? clipped : graph;
+    const View view(shown, all_nodes(shown));
+    Call call(built_component("adze_qat.so"), {}, {});
+    call.show(view);
+    const ptq::Plan plan = ptq::make_plan(*call.get()->graph);
+    qat::Network trained(*call.get()->graph, {.plan = &plan, .grids = {}});
+    trained.observe(seen);
+    trained.start_quantizing();
+    losses[i] = trained.learn(seen, {}, {}).loss;
+    for (const qat::Parameter& one : trained.parameters())
+      gradients[i].emplace_back(one.gradients.begin(), one.gradients.end());
+  }
+  EXPECT_EQ(losses[0], losses[1]);
+  EXPECT_EQ(gradients[0], gradients[1]);
+}
+
 TEST_F(Training, says_what_to_install_where_its_engine_is_missing_or_broken) {
   const TemporaryDirectory folder;
   const std::filesystem::path plugins = folder.path() / "lib/adze/plugins",

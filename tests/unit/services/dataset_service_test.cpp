@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "tests/bad_plugins/graphs.hpp"
 #include "tests/unit/services/samples.hpp"
@@ -137,6 +138,75 @@ TEST_F(DatasetServiceTest, the_reference_answers_for_the_last_batch_and_is_run_o
         EXPECT_EQ(elements[2 * i], static_cast<float>(10 * wanted[i]));
     }
   EXPECT_EQ(run, 7) << "the second epoch asks about the same samples";
+}
+
+/// Images of 2 x 3 whose pixels count up from ten times their number.
+class Counting : public test::Numbers {
+ public:
+  Counting() : Numbers(100, false) {}
+  std::vector<Tensor> batch(std::span<const std::int64_t> indices) const override {
+    std::vector<float> pixels;
+    for (const std::int64_t index : indices)
+      for (int i = 0; i < 6; ++i) pixels.push_back(static_cast<float>(10 * index + i));
+    return {Tensor(DType::f32, {static_cast<std::int64_t>(indices.size()), 1, 2, 3},
+                   std::span<const float>(pixels))};
+  }
+};
+const std::vector<InputSpec> kImage = {{"image", DType::f32, {1, 1, 2, 3}}};
+
+std::vector<float> elements_of(const adze_tensor& tensor) {
+  const auto* first = static_cast<const float*>(tensor.data);
+  std::int64_t count = 1;
+  for (std::int32_t axis = 0; axis < tensor.ndim; ++axis) count *= tensor.shape[axis];
+  return {first, first + count};
+}
+
+TEST(AugmentedSamples, differ_between_epochs_and_the_reference_sees_what_the_component_sees) {
+  const Counting samples;
+  int run = 0;
+  DatasetService service(samples, {0, 1, 2, 3, 4, 5, 6, 7}, {8}, kImage,
+                         [&] { return std::make_unique<Tenfold>(run); }, {.mirror = true});
+  std::vector<std::vector<float>> by_epoch;
+  int mirrored = 0;
+  for (std::uint64_t epoch = 0; epoch < 8; ++epoch) {
+    std::vector<float> all(8 * 6);
+    for (std::uint64_t index = 0; index < 4; ++index) {
+      const adze_batch& batch = *service.batch(7, ADZE_SPLIT_TRAIN, 2, epoch, index);
+      const std::vector<float> seen = elements_of(*batch.inputs[0]);
+      const std::vector<float> answer = elements_of(*service.reference()[0]);
+      for (std::size_t i = 0; i < seen.size(); ++i) EXPECT_EQ(answer[i], 10 * seen[i]);
+      for (std::size_t at = 0; at < seen.size(); at += 6) {
+        const float first = 10 * std::floor(seen[at] / 10);
+        const bool turned = seen[at] != first;
+        mirrored += turned;
+        const std::vector<float> wanted =
+            turned ? std::vector<float>{2, 1, 0, 5, 4, 3} : std::vector<float>{0, 1, 2, 3, 4, 5};
+        for (std::size_t i = 0; i < 6; ++i) EXPECT_EQ(seen[at + i], first + wanted[i]);
+        std::copy_n(seen.begin() + static_cast<std::ptrdiff_t>(at), 6,
+                    all.begin() + static_cast<std::ptrdiff_t>(first / 10 * 6));
+      }
+    }
+    by_epoch.push_back(all);
+    EXPECT_EQ(elements_of(*service.batch(7, ADZE_SPLIT_HELD_OUT, 1, epoch, 0)->inputs[0])[0], 80);
+  }
+  EXPECT_GT(mirrored, 16);
+  EXPECT_LT(mirrored, 48);
+  EXPECT_NE(by_epoch[0], by_epoch[1]);
+  EXPECT_LT(run, 64) << "variants that were seen before are not run again";
+  const std::vector<float> once =
+      elements_of(*service.batch(7, ADZE_SPLIT_TRAIN, 8, 3, 0)->inputs[0]);
+  service.batch(7, ADZE_SPLIT_TRAIN, 8, 5, 0);
+  EXPECT_EQ(elements_of(*service.batch(7, ADZE_SPLIT_TRAIN, 8, 3, 0)->inputs[0]), once);
+}
+
+TEST(AugmentedSamples, must_be_images) {
+  const test::Numbers samples(100, true);
+  try {
+    DatasetService(samples, {0, 1}, {}, kInputs, {}, {.mirror = false, .shift = 1});
+    ADD_FAILURE() << "two numbers are no image";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("the model's input 'x' is 1x2"));
+  }
 }
 
 TEST_F(DatasetServiceTest, refuses_what_does_not_exist) {
