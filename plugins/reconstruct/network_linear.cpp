@@ -84,6 +84,8 @@ class Linear final : public Operator {
     return window_.positions() == 1 && in_.positions() == out_.positions() && window_.top == 0 &&
            window_.left == 0;
   }
+  /// Positions whose inputs lie side by side in memory when these positions do.
+  std::int64_t run_length() const { return groups_ == 1 ? window_.width : 1; }
   static float* room(std::vector<float>& memory, std::int64_t size) {
     if (memory.size() < static_cast<std::size_t>(size))
       memory.resize(static_cast<std::size_t>(size));
@@ -126,25 +128,25 @@ class Linear final : public Operator {
     }
     float* to = room(work.unfolded, count * out_.positions() * columns());
     const std::int64_t width = group_inputs();
-    for_each_tap(window_, in_, out_, count,
-                 [&](std::int64_t row, std::int64_t tap, std::int64_t from) {
+    for_each_run(window_, in_, out_, count, run_length(),
+                 [&](std::int64_t row, std::int64_t tap, std::int64_t taps, std::int64_t from) {
                    float* place = to + row * columns() + tap * width;
                    if (from < 0)
-                     std::fill(place, place + width, 0.0f);
+                     std::fill(place, place + taps * width, 0.0f);
                    else
-                     std::copy_n(in + from * in_.channels + group * width, width, place);
+                     std::copy_n(in + from * in_.channels + group * width, taps * width, place);
                  });
     return to;
   }
 
   void fold(const float* unfolded, std::int64_t count, std::int64_t group, float* in) const {
     const std::int64_t width = group_inputs();
-    for_each_tap(window_, in_, out_, count,
-                 [&](std::int64_t row, std::int64_t tap, std::int64_t from) {
+    for_each_run(window_, in_, out_, count, run_length(),
+                 [&](std::int64_t row, std::int64_t tap, std::int64_t taps, std::int64_t from) {
                    if (from < 0) return;
-                   const float* place = unfolded + row * columns() + tap * width;
-                   float* to = in + from * in_.channels + group * width;
-                   for (std::int64_t i = 0; i < width; ++i) to[i] += place[i];
+                   const float* __restrict place = unfolded + row * columns() + tap * width;
+                   float* __restrict to = in + from * in_.channels + group * width;
+                   for (std::int64_t i = 0; i < taps * width; ++i) to[i] += place[i];
                  });
   }
 

@@ -1,6 +1,7 @@
 // The operators of a Network.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <string_view>
 
@@ -40,22 +41,45 @@ struct Window {
   std::int64_t outputs_x(const Extent& input) const;
 };
 
-/// body(output row, position of the kernel, input row or -1 for one outside) for `samples` samples.
+/// body(output row, first position of the kernel, positions, first input row or -1 for some
+/// outside) for `samples` samples: positions side by side in the kernel that see input rows side by
+/// side, at most `most` of them.
 template <class Body>
-void for_each_tap(const Window& window, const Extent& in, const Extent& out, std::int64_t samples,
-                  const Body& body) {
+void for_each_run(const Window& window, const Extent& in, const Extent& out, std::int64_t samples,
+                  std::int64_t most, const Body& body) {
+  const std::int64_t length = window.dilation_x == 1 ? std::min(window.width, most) : 1;
   std::int64_t row = 0;
   for (std::int64_t sample = 0; sample < samples; ++sample)
     for (std::int64_t y = 0; y < out.height; ++y)
       for (std::int64_t x = 0; x < out.width; ++x, ++row)
-        for (std::int64_t tap = 0; tap < window.positions(); ++tap) {
+        for (std::int64_t tap = 0; tap < window.positions();) {
+          const std::int64_t column = tap % window.width;
+          const std::int64_t run = std::min(length, window.width - column);
           const std::int64_t from_y =
               y * window.stride_y - window.top + tap / window.width * window.dilation_y;
           const std::int64_t from_x =
-              x * window.stride_x - window.left + tap % window.width * window.dilation_x;
-          const bool inside = from_y >= 0 && from_y < in.height && from_x >= 0 && from_x < in.width;
-          body(row, tap, inside ? (sample * in.height + from_y) * in.width + from_x : -1);
+              x * window.stride_x - window.left + column * window.dilation_x;
+          const bool inside = from_y >= 0 && from_y < in.height;
+          const std::int64_t first = inside ? std::clamp<std::int64_t>(-from_x, 0, run) : run;
+          const std::int64_t end =
+              inside ? std::clamp<std::int64_t>(in.width - from_x, 0, run) : run;
+          if (first > 0) body(row, tap, first, -1);
+          if (end > first)
+            body(row, tap + first, end - first,
+                 (sample * in.height + from_y) * in.width + from_x + first);
+          if (end < run) body(row, tap + end, run - end, -1);
+          tap += run;
         }
+}
+
+/// The same, position by position: body(output row, position of the kernel, input row or -1).
+template <class Body>
+void for_each_tap(const Window& window, const Extent& in, const Extent& out, std::int64_t samples,
+                  const Body& body) {
+  for_each_run(window, in, out, samples, 1,
+               [&](std::int64_t row, std::int64_t tap, std::int64_t, std::int64_t from) {
+                 body(row, tap, from);
+               });
 }
 
 /// From the node's attributes; the kernel's size is given. height 0: not known here.

@@ -61,17 +61,18 @@ void expect_gradients(const adze_graph& graph, std::uint32_t output) {
     }
 }
 
-TEST(Network, answers_like_the_formula_of_a_convolution_in_groups) {
+void expect_formula(int groups, int dilation) {
+  const int channels = 4 / groups, width = 8 - 2 * dilation;
   SmallGraph made;
   const auto x = made.value("x", {1, 4, 7, 6});
-  const auto w = made.constant("w", {6, 2, 3, 2}, random_elements(72, 1));
+  const auto w = made.constant("w", {6, channels, 3, 3}, random_elements(54 * channels, 1));
   const auto b = made.constant("b", {6}, random_elements(6, 2));
-  const auto y = made.value("y", {1, 6, 4, 5});
+  const auto y = made.value("y", {1, 6, 4, width});
   made.node("Conv", {x, w, b}, y);
-  made.integers("group", {2});
+  made.integers("group", {groups});
   made.integers("strides", {2, 1});
-  made.integers("pads", {1, 0, 2, 1});
-  made.integers("dilations", {1, 2});
+  made.integers("pads", {1, 1, 2, 1});
+  made.integers("dilations", {1, dilation});
   const adze_graph& graph = made.graph({x}, {y});
   Network network(graph);
   ASSERT_TRUE(network.knows(y));
@@ -83,20 +84,30 @@ TEST(Network, answers_like_the_formula_of_a_convolution_in_groups) {
   for (int n = 0; n < 2; ++n)
     for (int o = 0; o < 6; ++o)
       for (int oy = 0; oy < 4; ++oy)
-        for (int ox = 0; ox < 5; ++ox) {
+        for (int ox = 0; ox < width; ++ox) {
           float expected = bias[static_cast<std::size_t>(o)];
-          for (int c = 0; c < 2; ++c)
+          for (int c = 0; c < channels; ++c)
             for (int ky = 0; ky < 3; ++ky)
-              for (int kx = 0; kx < 2; ++kx) {
-                const int iy = oy * 2 - 1 + ky, ix = ox + kx * 2;
-                if (iy < 0 || iy >= 7 || ix >= 6) continue;
-                expected += weight[static_cast<std::size_t>(((o * 2 + c) * 3 + ky) * 2 + kx)] *
-                            work.values[x][static_cast<std::size_t>(((n * 7 + iy) * 6 + ix) * 4 +
-                                                                    o / 3 * 2 + c)];
+              for (int kx = 0; kx < 3; ++kx) {
+                const int iy = oy * 2 - 1 + ky, ix = ox - 1 + kx * dilation;
+                if (iy < 0 || iy >= 7 || ix < 0 || ix >= 6) continue;
+                const int in = ((n * 7 + iy) * 6 + ix) * 4 + o / (6 / groups) * channels + c;
+                expected +=
+                    weight[static_cast<std::size_t>(((o * channels + c) * 3 + ky) * 3 + kx)] *
+                    work.values[x][static_cast<std::size_t>(in)];
               }
-          EXPECT_NEAR(work.values[y][static_cast<std::size_t>(((n * 4 + oy) * 5 + ox) * 6 + o)],
+          EXPECT_NEAR(work.values[y][static_cast<std::size_t>(((n * 4 + oy) * width + ox) * 6 + o)],
                       expected, 1e-4f);
         }
+}
+
+TEST(Network, answers_like_the_formula_of_a_convolution) { expect_formula(1, 1); }
+
+TEST(Network, answers_like_the_formula_of_a_convolution_in_groups) { expect_formula(2, 1); }
+
+TEST(Network, answers_like_the_formula_of_a_convolution_with_gaps) {
+  expect_formula(1, 2);
+  expect_formula(2, 2);
 }
 
 TEST(Network, gradients_of_a_residual_network_are_those_of_differences) {
