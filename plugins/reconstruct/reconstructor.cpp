@@ -22,7 +22,7 @@ constexpr double kSequentialShare = 0.625;
 constexpr std::size_t kFewestPasses = 2;
 constexpr double kMostRefinements = 8;
 /// What tuning all layers together may take: about a minute.
-constexpr double kTuningOperations = 2e12;
+constexpr double kTuningOperations = 3e12;
 /// What the Gram matrix of one layer may take. Layers with many output positions reach it on a part
 /// of the samples, which then is more than enough for them.
 constexpr double kGramOperations = 2.5e11;
@@ -372,8 +372,7 @@ double Reconstructor::pass_work(const std::vector<std::size_t>& pass) const {
 
 double Reconstructor::tuning_work() const {
   if (!options_.sequential || !options_.tuning) return 0;
-  const double all = tuning_operations(model_operations_);
-  return all <= kTuningOperations ? all : 0;
+  return tuning_operations(model_operations_, kTuningOperations);
 }
 
 }  // namespace reconstruct

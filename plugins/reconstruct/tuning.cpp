@@ -13,12 +13,13 @@ namespace reconstruct {
 namespace {
 
 constexpr std::int64_t kPart = 16;  ///< samples that one thread works on
-constexpr std::int64_t kBatch = 64;
-constexpr double kMostSteps = 300, kFewestSteps = 40;
-/// Of the steps: on the fitted samples alone. When they were worth it, the rest sees all samples.
-constexpr double kJudged = 2.0 / 3;
-/// First step, in relation to the size of a layer's weights.
-constexpr double kRate = 0.02;
+constexpr std::int64_t kBatch = 32;
+constexpr double kMostSteps = 1000, kFewestSteps = 100;
+constexpr std::int64_t kHeldOut = 8;  ///< of so many samples one judges
+/// Largest step, in relation to the size of a layer's weights.
+constexpr double kRate = 0.015;
+/// Steps until it is reached: the first ones know little of how far they may go.
+constexpr double kWarmUp = 20;
 /// What the model's outputs weigh beside a block's: they are what the user sees.
 constexpr double kOutputs = 30;
 constexpr double kFirstMoment = 0.9, kSecondMoment = 0.999, kTiny = 1e-8;
@@ -30,6 +31,16 @@ struct Compared {
   double weight = 1;
   double power = 0;  ///< of what it was, an element of it, around its mean
 };
+
+/// Forward twice, backward as much again.
+double step_operations(double model_operations) {
+  return 4 * model_operations * static_cast<double>(kBatch);
+}
+
+int steps_of(double model_operations, double most) {
+  const double affordable = model_operations > 0 ? most / step_operations(model_operations) : 0;
+  return affordable < kFewestSteps ? 0 : static_cast<int>(std::min(affordable, kMostSteps));
+}
 
 /// What the user sees of a model output: it, or what a Softmax that is not known here reads.
 std::uint32_t answer_of(const adze_graph& graph, const Network& network, std::uint32_t output) {
@@ -80,15 +91,8 @@ class Tuner {
       compared_.push_back({.value = value, .weight = is_answer ? kOutputs : 1.0});
     }
     count_ = static_cast<std::int64_t>(options.samples);
-    held_out_ = count_ / 4;
-    const double forward = network_.operations();
-    // Forward twice, backward as much again.
-    const double step = 4 * forward * static_cast<double>(kBatch);
-    const double affordable =
-        step > 0 ? (options.operations - 2 * forward * options_samples()) / step : 0;
-    steps_ = affordable < kFewestSteps || held_out_ < kPart
-                 ? 0
-                 : static_cast<int>(std::min(affordable, kMostSteps));
+    held_out_ = count_ / kHeldOut;
+    if (held_out_ >= kPart) steps_ = steps_of(network_.operations(), options.operations);
     double elements = network_.activation_elements() * static_cast<double>(3 * kBatch);
     for (const std::uint32_t input : network_.inputs())
       elements += static_cast<double>(count_ * network_.extent(input).size());
@@ -99,18 +103,12 @@ class Tuner {
     if (steps_ == 0) return {};
     set_up();
     Tuned tuned{.steps = steps_, .error_before = error_on_held_out(), .error_after = 0};
-    const int judged = static_cast<int>(kJudged * steps_);
-    for (int number = 0; number < judged; ++number) {
+    for (int number = 0; number < steps_; ++number) {
       progress(static_cast<double>(number) / steps_);
-      step(number, judged, count_ - held_out_);
+      step(number);
     }
     tuned.error_after = error_on_held_out();
     if (!tuned.accepted()) return tuned;
-    order_.clear();
-    for (int number = judged; number < steps_; ++number) {
-      progress(static_cast<double>(number) / steps_);
-      step(number, steps_, count_);
-    }
     for (Tunable& layer : layers_) {
       if (!layer.may_change || now_[layer.layer->weight].empty()) continue;
       layer.weights = network_.stored(layer.layer->weight, now_[layer.layer->weight]);
@@ -120,8 +118,6 @@ class Tuner {
   }
 
  private:
-  double options_samples() const { return static_cast<double>(count_); }
-
   /// What is changed: a weight or a bias.
   struct Parameter {
     std::uint32_t value = 0;
@@ -198,7 +194,8 @@ class Tuner {
 
   static std::vector<View> plain(std::int64_t first, std::int64_t last) {
     std::vector<View> views;
-    for (std::int64_t i = first; i < last; ++i) views.push_back({.index = i});
+    for (std::int64_t i = first; i < last; ++i)
+      views.push_back({.first = {.index = i}, .second = {}});
     return views;
   }
 
@@ -270,7 +267,8 @@ class Tuner {
     return scale * sum;
   }
 
-  std::vector<View> draw(std::int64_t count) {
+  std::vector<View> draw() {
+    const std::int64_t count = count_ - held_out_;
     std::vector<View> batch;
     while (std::ssize(batch) < kBatch) {
       if (order_.empty()) {
@@ -279,16 +277,17 @@ class Tuner {
           std::swap(order_[static_cast<std::size_t>(i)],
                     order_[static_cast<std::size_t>(random_.below(i + 1))]);
       }
-      batch.push_back(varied(order_.back(), random_));
+      batch.push_back(varied(order_.back(), count, random_));
       order_.pop_back();
     }
     return batch;
   }
 
-  /// Steps become smaller towards number `last`. Samples are the first `count`.
-  void step(int number, int last, std::int64_t count) {
-    compare(draw(count), true);
-    const double rate = kRate * 0.5 * (1 + std::cos(std::numbers::pi * number / last));
+  /// Steps become smaller towards the last.
+  void step(int number) {
+    compare(draw(), true);
+    const double rate = kRate * 0.5 * (1 + std::cos(std::numbers::pi * number / steps_)) *
+                        std::min(1.0, (number + 1) / (kWarmUp + 1));
     const double correct_first = 1 - std::pow(kFirstMoment, number + 1);
     const double correct_second = 1 - std::pow(kSecondMoment, number + 1);
     for (Parameter& parameter : parameters_) {
@@ -327,8 +326,8 @@ class Tuner {
 
 }  // namespace
 
-double tuning_operations(double model_operations) {
-  return 4 * model_operations * static_cast<double>(kBatch) * kMostSteps;
+double tuning_operations(double model_operations, double most) {
+  return steps_of(model_operations, most) * step_operations(model_operations);
 }
 
 Tuned tune(adze_call* call, std::span<Tunable> layers, const TuningOptions& options,

@@ -23,7 +23,7 @@ struct Tunable {
 };
 
 struct TuningOptions {
-  std::uint64_t samples = 0;  ///< a quarter of them is held out
+  std::uint64_t samples = 0;  ///< an eighth of them is held out
   double operations = 0;      ///< at most
 };
 
@@ -31,18 +31,18 @@ struct TuningOptions {
 /// out. `steps` 0: nothing was tried, because the model is too large or its operators are not
 /// known.
 struct Tuned {
-  int steps = 0;  ///< planned; the last third is made, on all samples, when those before paid
+  int steps = 0;
   double error_before = 0, error_after = 0;
   bool accepted() const { return error_after < error_before; }
 };
 
-/// What tune() would take if it may, of a model with so many operations a sample.
-double tuning_operations(double model_operations);
+/// What tune() takes, roughly, of a model with so many operations a sample when it may take `most`.
+double tuning_operations(double model_operations, double most);
 
 /// Steps of Adam on the sum of that error over blocks and, with more weight, outputs, on samples
-/// that are shifted a little when they are pictures. `layers` change only where the error on the
-/// samples held out falls. `progress`: a share of the work. The result does not depend on the
-/// number of threads.
+/// that are mixed, and shifted a little when they are pictures. `layers` change only where the
+/// error on the samples held out falls. `progress`: a share of the work. The result does not depend
+/// on the number of threads.
 Tuned tune(adze_call* call, std::span<Tunable> layers, const TuningOptions& options,
            const pruning::ForEach& for_each, const std::function<void(double)>& progress);
 

@@ -12,7 +12,7 @@ constexpr std::int64_t kSmallestPicture = 16;  ///< smaller ones are not shifted
 
 /// Reads a picture as it is after a shift: what comes in from outside repeats the border.
 template <class Write>
-void look(const Extent& extent, const View& view, const float* from, const Write& write) {
+void look(const Extent& extent, const Shown& view, const float* from, const Write& write) {
   const bool is_picture = std::min(extent.height, extent.width) >= kSmallestPicture;
   for (std::int64_t y = 0; y < extent.height; ++y)
     for (std::int64_t x = 0; x < extent.width; ++x) {
@@ -40,10 +40,18 @@ std::int64_t Random::below(std::int64_t count) {
   return static_cast<std::int64_t>(next() % static_cast<std::uint64_t>(count));
 }
 
-View varied(std::int64_t index, Random& random) {
-  View view{.index = index};
-  view.down = random.below(2 * kMostShift + 1) - kMostShift;
-  view.right = random.below(2 * kMostShift + 1) - kMostShift;
+View varied(std::int64_t index, std::int64_t count, Random& random) {
+  const auto shifted = [&](std::int64_t sample) {
+    Shown shown{.index = sample};
+    shown.down = random.below(2 * kMostShift + 1) - kMostShift;
+    shown.right = random.below(2 * kMostShift + 1) - kMostShift;
+    return shown;
+  };
+  View view{.first = shifted(index), .second = {}};
+  if (random.below(2) == 0) return view;
+  constexpr std::int64_t kShares = 1 << 20;
+  view.second = shifted(random.below(count));
+  view.share = static_cast<float>(random.below(kShares)) / static_cast<float>(kShares);
   return view;
 }
 
@@ -80,8 +88,12 @@ TuningSamples::TuningSamples(adze_call* call, const Network& network, std::int64
 void TuningSamples::place(std::uint32_t input, const Extent& extent, const View& view,
                           float* to) const {
   const float* all = values_[input].data();
-  look(extent, view, all + view.index * extent.size(),
-       [&](std::int64_t at, float pixel) { to[at] = pixel; });
+  const float share = view.share;
+  look(extent, view.first, all + view.first.index * extent.size(),
+       [&](std::int64_t at, float pixel) { to[at] = share * pixel; });
+  if (share == 1) return;
+  look(extent, view.second, all + view.second.index * extent.size(),
+       [&](std::int64_t at, float pixel) { to[at] += (1 - share) * pixel; });
 }
 
 }  // namespace reconstruct

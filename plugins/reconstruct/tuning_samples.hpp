@@ -21,14 +21,21 @@ class Random {
   std::uint64_t state_;
 };
 
-/// Which sample, and how it is varied.
-struct View {
+/// A sample, varied.
+struct Shown {
   std::int64_t index = 0;
   std::int64_t down = 0, right = 0;  ///< pixels that pictures are shifted by
 };
 
-/// A view of sample `index`.
-View varied(std::int64_t index, Random& random);
+/// What the network is asked about: `share` of one sample, the rest of another.
+struct View {
+  Shown first, second;
+  float share = 1;
+};
+
+/// A view of sample `index`; of every second one the smaller or larger part is another sample, one
+/// of the first `count`.
+View varied(std::int64_t index, std::int64_t count, Random& random);
 
 /// Inputs of the model for some samples.
 class TuningSamples {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "plugins/reconstruct/tuning_samples.hpp"
 #include "tests/unit/reconstruct/small_graph.hpp"
 
 namespace reconstruct {
@@ -15,6 +16,7 @@ namespace {
 using ::testing::Each;
 
 constexpr std::int64_t kSamples = 128, kChannels = 3, kSide = 6;
+constexpr TuningOptions kOptions{.samples = kSamples, .operations = 1e9};  // a few hundred steps
 
 /// Two convolutions and a classifier, and a host that has samples of their input.
 class Model {
@@ -97,8 +99,8 @@ class Model {
 TEST(Tuning, makes_up_for_most_of_what_a_mask_costs_and_keeps_the_mask) {
   Model model("Relu");
   std::vector<Tunable> layers = model.halved();
-  const Tuned tuned = tune(model.call(), layers, {.samples = kSamples, .operations = 1e12},
-                           pruning::on_this_thread(), [](double) {});
+  const Tuned tuned =
+      tune(model.call(), layers, kOptions, pruning::on_this_thread(), [](double) {});
   EXPECT_GT(tuned.steps, 0);
   EXPECT_TRUE(tuned.accepted());
   EXPECT_LT(tuned.error_after, 0.7 * tuned.error_before);
@@ -110,10 +112,9 @@ TEST(Tuning, makes_up_for_most_of_what_a_mask_costs_and_keeps_the_mask) {
 TEST(Tuning, gives_the_same_weights_in_whatever_order_parts_are_worked_on) {
   Model model("Tanh");
   std::vector<Tunable> forwards = model.halved(), backwards = forwards;
-  const TuningOptions options{.samples = kSamples, .operations = 1e12};
-  tune(model.call(), forwards, options, pruning::on_this_thread(), [](double) {});
+  tune(model.call(), forwards, kOptions, pruning::on_this_thread(), [](double) {});
   tune(
-      model.call(), backwards, options,
+      model.call(), backwards, kOptions,
       [](std::uint64_t count, const std::function<void(std::uint64_t)>& body) {
         while (count-- > 0) body(count);
       },
@@ -129,8 +130,8 @@ TEST(Tuning, tunes_what_comes_before_an_operator_that_is_not_known) {
   std::vector<Tunable> layers = model.halved();
   for (float& element : layers[0].bias) element += 0.5f;
   const std::vector<float> second = layers[1].weights;
-  const Tuned tuned = tune(model.call(), layers, {.samples = kSamples, .operations = 1e12},
-                           pruning::on_this_thread(), [](double) {});
+  const Tuned tuned =
+      tune(model.call(), layers, kOptions, pruning::on_this_thread(), [](double) {});
   EXPECT_TRUE(tuned.accepted());
   EXPECT_EQ(layers[1].weights, second);
 }
@@ -140,9 +141,8 @@ TEST(Tuning, leaves_weights_alone_that_another_node_shares) {
   std::vector<Tunable> layers = model.halved();
   layers[0].may_change = false;
   const std::vector<float> first = layers[0].weights;
-  EXPECT_TRUE(tune(model.call(), layers, {.samples = kSamples, .operations = 1e12},
-                   pruning::on_this_thread(), [](double) {})
-                  .accepted());
+  EXPECT_TRUE(
+      tune(model.call(), layers, kOptions, pruning::on_this_thread(), [](double) {}).accepted());
   EXPECT_EQ(layers[0].weights, first);
 }
 
@@ -153,9 +153,8 @@ TEST(Tuning, corrects_layers_that_stay_dense_for_what_the_others_lost) {
   alone[0].keep = helped[0].keep = {};
   alone[0].may_change = false;
   alone[0].is_dense = helped[0].is_dense = true;
-  const TuningOptions options{.samples = kSamples, .operations = 1e12};
   const auto tuned = [&](std::vector<Tunable>& layers) {
-    return tune(model.call(), layers, options, pruning::on_this_thread(), [](double) {});
+    return tune(model.call(), layers, kOptions, pruning::on_this_thread(), [](double) {});
   };
   const Tuned without = tuned(alone), with = tuned(helped);
   EXPECT_EQ(alone[0].weights, model.dense_weights(0));
@@ -171,6 +170,40 @@ TEST(Tuning, does_nothing_when_it_would_take_too_long) {
                            pruning::on_this_thread(), [](double) {});
   EXPECT_EQ(tuned.steps, 0);
   EXPECT_EQ(layers[0].weights, first);
+}
+
+TEST(TuningSamples, of_a_mixed_view_has_its_share_of_each) {
+  Model model("Relu");
+  const Network network(*model.call()->graph);
+  const std::uint32_t input = network.inputs()[0];
+  const Extent& extent = network.extent(input);
+  const TuningSamples samples(model.call(), network, 16);
+  const auto placed = [&](const View& view) {
+    std::vector<float> made(static_cast<std::size_t>(extent.size()));
+    samples.place(input, extent, view, made.data());
+    return made;
+  };
+  const auto third = placed({.first = {.index = 3}, .second = {}});
+  const auto fifth = placed({.first = {.index = 5}, .second = {}});
+  const auto mixed = placed({.first = {.index = 3}, .second = {.index = 5}, .share = 0.25f});
+  ASSERT_NE(third, fifth);
+  for (std::size_t i = 0; i < mixed.size(); ++i)
+    EXPECT_FLOAT_EQ(mixed[i], 0.25f * third[i] + 0.75f * fifth[i]);
+}
+
+TEST(TuningSamples, are_varied_alike_from_one_seed_and_half_of_them_mixed) {
+  Random random(5), again(5);
+  int mixed = 0;
+  for (std::int64_t i = 0; i < 1000; ++i) {
+    const View view = varied(i % 10, 10, random), same = varied(i % 10, 10, again);
+    EXPECT_EQ(view.first.index, i % 10);
+    EXPECT_LT(view.second.index, 10);
+    EXPECT_LE(std::abs(view.first.down), 1);
+    EXPECT_EQ(view.share, same.share);
+    EXPECT_EQ(view.second.index, same.second.index);
+    mixed += view.share < 1;
+  }
+  EXPECT_NEAR(mixed, 500, 60);
 }
 
 }  // namespace
