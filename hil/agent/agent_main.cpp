@@ -1,4 +1,5 @@
-// adze-agent: serves a board on a local socket, on loopback, or on standard input and output.
+// adze-agent: serves a board on USB, on a local socket, on loopback, or on standard input and
+// output.
 #include <getopt.h>
 #include <poll.h>
 #include <signal.h>
@@ -7,11 +8,14 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <list>
+#include <mutex>
 #include <sstream>
 #include <thread>
 
 #include "hil/agent/agent.hpp"
+#include "hil/agent/usb/functionfs.hpp"
 #include "hil/link/tcp_link.hpp"
 #include "hil/link/token.hpp"
 #include "host/base/error.hpp"
@@ -29,6 +33,9 @@ constexpr char kHelp[] =
     "adze-agent: serves a board\n"
     "  --listen ADDRESS               where clients come from: unix:PATH, or tcp:127.0.0.1:PORT\n"
     "                                 (loopback only; port 0: any), which wants --token-file\n"
+    "  --usb DIR                      clients on USB, where `adze-gadget` mounted FunctionFS\n"
+    "  --usb-serial, --usb-id, --usb-controller VALUE\n"
+    "                                 for `adze-gadget`, which reads the configuration too\n"
     "  --stdio                        one client, on standard input and output, as ssh starts it;\n"
     "                                 hands it to the agent that listens at --listen, if one does\n"
     "  --token-file FILE              the secret that TCP clients must show; mode 0600\n"
@@ -60,7 +67,7 @@ constexpr std::int64_t kSliceMs = 200, kRelayMs = 30'000, kTakeOverMs = 5'000;
 struct CommandLine {
   AgentOptions agent;
   std::string listen, lab_file = "/etc/adze/lab";
-  std::filesystem::path token_file;
+  std::filesystem::path token_file, usb;
   bool stdio = false;
 };
 
@@ -131,6 +138,10 @@ CommandLine parse(int given_count, char** given) {
   const int argc = static_cast<int>(argv.size());
   argv.push_back(nullptr);
   static const option kOptions[] = {{"listen", required_argument, nullptr, 'l'},
+                                    {"usb", required_argument, nullptr, 'u'},
+                                    {"usb-serial", required_argument, nullptr, 'G'},
+                                    {"usb-id", required_argument, nullptr, 'G'},
+                                    {"usb-controller", required_argument, nullptr, 'G'},
                                     {"stdio", no_argument, nullptr, 'i'},
                                     {"root", required_argument, nullptr, 'r'},
                                     {"board-id", required_argument, nullptr, 'b'},
@@ -197,7 +208,11 @@ CommandLine parse(int given_count, char** given) {
       case 'T':
         line.token_file = optarg;
         break;
+      case 'u':
+        line.usb = optarg;
+        break;
       case 'C':
+      case 'G':
         break;
       case 'P':
         agent.pace = parse_pace(optarg);
@@ -215,7 +230,8 @@ CommandLine parse(int given_count, char** given) {
   }
   if (optind < argc)
     usage(std::string("'") + argv[static_cast<std::size_t>(optind)] + "' is no option");
-  if (!line.stdio && line.listen.empty()) usage("give --listen or --stdio");
+  if (!line.stdio && line.listen.empty() && line.usb.empty())
+    usage("give --listen, --usb or --stdio");
   if (agent.worker.plugin.empty() && agent.worker.component.empty()) {
     agent.worker.plugin = host::installation_root() / "lib/adze/plugins/adze_mera.so";
     agent.worker.component = "adze.mera";
@@ -247,10 +263,16 @@ struct Client {
   std::thread thread;
 };
 
-std::unique_ptr<Listener> open_listener(const CommandLine& line) {
+std::vector<std::unique_ptr<Listener>> open_listeners(const CommandLine& line) {
+  std::vector<std::unique_ptr<Listener>> listeners;
   const std::string where = line.listen.substr(line.listen.find(':') + 1);
-  if (line.listen.starts_with("unix:")) return std::make_unique<UnixListener>(where);
-  return std::make_unique<TcpListener>(where, load_token(line.token_file));
+  if (line.listen.starts_with("unix:")) {
+    listeners.push_back(std::make_unique<UnixListener>(where));
+  } else if (!line.listen.empty()) {
+    listeners.push_back(std::make_unique<TcpListener>(where, load_token(line.token_file)));
+  }
+  if (!line.usb.empty()) listeners.push_back(open_gadget(line.usb));
+  return listeners;
 }
 
 void listen(Agent& agent, Listener& listener) {
@@ -258,8 +280,15 @@ void listen(Agent& agent, Listener& listener) {
                agent.options().board_type.c_str(), agent.options().simulated ? ", simulated" : "",
                listener.name().c_str());
   std::list<Client> clients;
+  std::exception_ptr failure;
   while (!stop) {
-    auto link = listener.accept(host::after_ms(200));
+    std::unique_ptr<Link> link;
+    try {
+      link = listener.accept(host::after_ms(200));
+    } catch (const host::Error&) {
+      failure = std::current_exception();
+      stop = true;  // for the clients
+    }
     for (auto client = clients.begin(); client != clients.end();) {
       if (!client->ended) {
         ++client;
@@ -279,6 +308,27 @@ void listen(Agent& agent, Listener& listener) {
     });
   }
   for (Client& client : clients) client.thread.join();
+  if (failure) std::rethrow_exception(failure);
+}
+
+/// A listener that fails ends the agent.
+void listen_at_all(Agent& agent, const CommandLine& line) {
+  const auto listeners = open_listeners(line);
+  std::mutex mutex;
+  std::exception_ptr failure;
+  std::vector<std::thread> threads;
+  for (const auto& listener : listeners)
+    threads.emplace_back([&, &listener = *listener] {
+      try {
+        listen(agent, listener);
+      } catch (...) {
+        const std::lock_guard lock(mutex);
+        failure = std::current_exception();
+        stop = true;
+      }
+    });
+  for (std::thread& thread : threads) thread.join();
+  if (failure) std::rethrow_exception(failure);
 }
 
 /// Hands bytes over until one side closes.
@@ -351,7 +401,7 @@ int main(int argc, char** argv) {
     }
     line.agent.reboot = [argv] { restart(argv); };
     Agent agent(line.agent);
-    listen(agent, *open_listener(line));
+    listen_at_all(agent, line);
     return 0;
   } catch (const host::Error& error) {
     std::fprintf(stderr, "adze-agent: %s\n", error.what());

@@ -14,7 +14,8 @@ says() {
 }
 
 "$cmake" --install "$build" --prefix "$stage/root" >"$stage/install.log" || { cat "$stage/install.log"; exit 1; }
-for file in bin/adze bin/adze-worker bin/adze-agent lib/adze/plugins/adze_cpu.so \
+for file in bin/adze bin/adze-worker bin/adze-agent sbin/adze-gadget lib/systemd/system/adze-agent.service \
+            lib/udev/rules.d/70-adze.rules lib/adze/plugins/adze_cpu.so \
             lib/adze/plugins/adze_onnxruntime.so lib/adze/plugins/adze_drpai_tvm.so lib/adze/pictures/adze_pictures.so share/adze/boards/rzv2h.toml \
             share/adze/schema/metrics.json share/adze/templates/pruner/c/plugin.c share/doc/adze-sdk/RULES.md \
             include/adze/adze.h lib/cmake/AdzeSDK/AdzeSDKConfig.cmake share/pkgconfig/adze-sdk.pc; do

@@ -35,6 +35,10 @@ esac
 for package in "$work"/packages/*.deb; do dpkg-deb -c "$package" | awk '$1 !~ /^d/ {print $6}'; done | sort >"$work/files"
 [ -z "$(uniq -d "$work/files")" ] || { echo "in two packages:"; uniq -d "$work/files"; exit 1; }
 ! grep -v '^\./usr/' "$work/files" || exit 1
+[ -x "$work/stage/usr/sbin/adze-gadget" ] && sh -n "$work/stage/usr/sbin/adze-gadget"
+grep -q '^ExecStart=/usr/bin/adze-agent' "$work/stage/usr/lib/systemd/system/adze-agent.service"
+[ -f "$work/stage/usr/lib/udev/rules.d/70-adze.rules" ]
+dpkg-deb -I "$work"/packages/adze_*.deb postinst | grep -q 'groupadd --system adze'
 ! grep -rlF "$source" "$work/stage" || { echo "these name the source folder"; exit 1; }
 
 root=$work/stage/usr
