@@ -35,6 +35,7 @@ test=(
   dpkg-dev file                                  # Debian packages: what they depend on
   doxygen                                        # the reference of the SDK
   chromium                                       # the report in a browser
+  qemu-system-x86 busybox-static cpio kmod       # a machine with USB on both ends, emulated
 )
 
 packages=("${build[@]}" "${demo[@]}")
@@ -52,11 +53,12 @@ missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
 done
-[ ${#missing[@]} -eq 0 ] && exit 0
-
-as_root=()
-[ "$(id -u)" -eq 0 ] || as_root=(sudo)
-export DEBIAN_FRONTEND=noninteractive
-echo "installing: ${missing[*]}"
-"${as_root[@]}" apt-get update -q
-"${as_root[@]}" apt-get install -q -y --no-install-recommends "${missing[@]}"
+if [ ${#missing[@]} -gt 0 ]; then
+  as_root=()
+  [ "$(id -u)" -eq 0 ] || as_root=(sudo)
+  export DEBIAN_FRONTEND=noninteractive
+  echo "installing: ${missing[*]}"
+  "${as_root[@]}" apt-get update -q
+  "${as_root[@]}" apt-get install -q -y --no-install-recommends "${missing[@]}"
+fi
+[ "$what" != test ] || "$(dirname "$0")/kernel.sh"

@@ -27,13 +27,14 @@ class UsbProgram : public testing::Test {
   }
   /// `adze board ...` on a machine whose only USB device is the board.
   Outcome adze_board(const std::vector<std::string>& arguments,
-                     const std::vector<std::string>& faults = {}) {
+                     const std::vector<std::string>& faults = {},
+                     const std::vector<std::string>& environment = {}) {
     std::vector<std::string> all = {(binary_dir() / "tests/usb_serve").string(), "--agent-socket",
                                     socket_.string()};
     all.insert(all.end(), faults.begin(), faults.end());
     all.insert(all.end(), {"--", (binary_dir() / "bin/adze").string(), "--json", "board"});
     all.insert(all.end(), arguments.begin(), arguments.end());
-    return adze::test::run_program(all, std::chrono::seconds(280));
+    return adze::test::run_program(all, std::chrono::seconds(280), environment);
   }
 
   host::TemporaryDirectory directory_;
@@ -77,7 +78,13 @@ TEST_F(UsbProgram, a_stall_is_got_over_and_said_a_silent_board_exits_75) {
                                      {"--stall-after-bytes", "1000000"});
   EXPECT_EQ(stalled.exit_code, 0) << stalled.err;
   EXPECT_THAT(stalled.out, HasSubstr("stalled endpoint"));
-  const Outcome silent = adze_board({"info", "usb:LAB0001"}, {"--silent"});
+  // Listed with a tenth of the usual patience.
+  const std::filesystem::path inventory = directory_.path() / "boards.toml";
+  host::write_file(inventory,
+                   "[[board]]\nid = \"quiet\"\ntype = \"rzv2h\"\nlink = \"usb:LAB0001\"\n"
+                   "agent_id = \"sim-01\"\n[board.quirks]\ntimeout_multiplier = 0.1\n");
+  const Outcome silent =
+      adze_board({"info", "quiet"}, {"--silent"}, {"ADZE_BOARDS=" + inventory.string()});
   EXPECT_EQ(silent.exit_code, kRigFault) << silent.err;
   EXPECT_THAT(silent.err, HasSubstr("did not answer in time"));
 }
