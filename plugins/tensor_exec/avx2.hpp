@@ -24,6 +24,7 @@ struct FloatConvolution {
   std::vector<float> bias;  ///< one an output channel
   Clamp clamp;
   bool with_addend = false;  ///< input 1, laid out as the result, is added before the clamp
+  std::shared_ptr<const Chain> chain = nullptr;  ///< on the result, after the clamp; or none
 };
 
 /// nullptr: the CPU or the layer is better served by another implementation.

@@ -205,6 +205,9 @@ class DepthwiseKernel final : public Kernel {
       const auto pixel_bytes = 3 * g.in_channels * static_cast<std::int64_t>(sizeof(Source));
       const std::int64_t fitting = std::max(kRowsBytes / pixel_bytes, kFewestColumns);
       columns_ = divide_up(g.out_width, divide_up(g.out_width, fitting));
+      const std::int64_t row_bytes = g.in_width * pixel_bytes / 3;
+      if (columns_ == g.out_width)
+        rows_ = std::clamp<std::int64_t>(kRowsBytes / row_bytes - 2, 1, g.out_height);
       return;
     }
     while (inner_begin_ < g.out_width && inner_begin_ * g.stride_width < g.pad_left) ++inner_begin_;
@@ -216,10 +219,19 @@ class DepthwiseKernel final : public Kernel {
   }
 
   void run(const Run& run) const override {
-    parallel_for(run.threads, geometry_.batch * geometry_.out_height,
-                 [&](std::int64_t begin, std::int64_t end) {
-                   for (std::int64_t row = begin; row < end; ++row) compute_row(run, row);
-                 });
+    parallel_for(
+        run.threads, geometry_.batch * geometry_.out_height,
+        [&](std::int64_t begin, std::int64_t end) {
+          for (std::int64_t row = begin, count = 0; row < end; row += count) {
+            count = std::min({end - row, rows_, geometry_.out_height - row % geometry_.out_height});
+            if (rolls_)
+              roll_rows(run, row, count);
+            else
+              compute_row(run, row);
+            follow_pixels(output_, run, geometry_, row * geometry_.out_width,
+                          count * geometry_.out_width, 0, geometry_.out_channels);
+          }
+        });
   }
 
  private:
@@ -264,16 +276,37 @@ class DepthwiseKernel final : public Kernel {
   static constexpr std::int64_t kRowsBytes = 24 << 10;  ///< most of a first-level cache
   static constexpr std::int64_t kFewestColumns = 7;  ///< two more are read for each part of a row
 
-  ADZE_AVX2 void roll_row(const Run& run, std::int64_t row,
-                          const std::array<const Source*, 3>& lines) const {
+  const Source* image_of(const Run& run, std::int64_t row) const {
+    return reinterpret_cast<const Source*>(run.inputs[0]) +
+           row / geometry_.out_height * geometry_.in_pixels() * geometry_.in_channels;
+  }
+  /// Where the kernel begins above a row of the output.
+  std::int64_t top_of(std::int64_t row) const {
+    return row % geometry_.out_height * geometry_.stride_height - geometry_.pad_top;
+  }
+  const Source* line(const Source* image, std::int64_t y) const {
+    return y < 0 || y >= geometry_.in_height
+               ? outside_.data()
+               : image + y * geometry_.in_width * geometry_.in_channels;
+  }
+
+  /// `rows` of one image, so few that what they read stays in the first-level cache.
+  ADZE_AVX2 void roll_rows(const Run& run, std::int64_t first, std::int64_t rows) const {
     const Geometry& g = geometry_;
+    const Source* const image = image_of(run, first);
     for (std::int64_t x = 0; x < g.out_width; x += columns_)
       for (std::int64_t i = 0; i < divide_up(g.out_channels, T::kLanes); ++i) {
         const std::int64_t c = channel_of(i);
-        const RollingColumns columns({lines[0] + c, lines[1] + c, lines[2] + c}, x - g.pad_left,
-                                     g.in_width, g.in_channels, outside_.data() + c);
-        T::roll(columns, std::min(columns_, g.out_width - x), weights_of(i), output_.panel(c, run),
-                row * g.out_width + x);
+        const Output output = output_.panel(c, run);
+        std::int64_t y = top_of(first);
+        for (std::int64_t row = first; row < first + rows; ++row, y += g.stride_height) {
+          const RollingColumns columns({line(image, y) + c, line(image, y + g.dilation_height) + c,
+                                        line(image, y + 2 * g.dilation_height) + c},
+                                       x - g.pad_left, g.in_width, g.in_channels,
+                                       outside_.data() + c);
+          T::roll(columns, std::min(columns_, g.out_width - x), weights_of(i), output,
+                  row * g.out_width + x);
+        }
       }
   }
 
@@ -287,15 +320,11 @@ class DepthwiseKernel final : public Kernel {
 
   ADZE_AVX2 void compute_row(const Run& run, std::int64_t row) const {
     const Geometry& g = geometry_;
-    const std::int64_t y = row % g.out_height * g.stride_height - g.pad_top;
-    const Source* image = reinterpret_cast<const Source*>(run.inputs[0]) +
-                          row / g.out_height * g.in_pixels() * g.in_channels;
-    const auto line = [&](std::int64_t kernel_row) {
-      const std::int64_t at = y + kernel_row * g.dilation_height;
-      return at < 0 || at >= g.in_height ? outside_.data()
-                                         : image + at * g.in_width * g.in_channels;
+    const Source* const image = image_of(run, row);
+    const std::int64_t top = top_of(row);
+    const auto row_of_tap = [&](std::int64_t kernel_row) {
+      return line(image, top + kernel_row * g.dilation_height);
     };
-    if (rolls_) return roll_row(run, row, {line(0), line(1), line(2)});
     const std::int64_t columns = g.out_width - (inner_end_ - inner_begin_);
     auto** pixels = reinterpret_cast<const Source**>(
         thread_scratch(static_cast<std::size_t>(columns * taps_) * sizeof(Source*)));
@@ -306,13 +335,13 @@ class DepthwiseKernel final : public Kernel {
         for (std::int64_t j = 0; j < g.kernel_width; ++j) {
           const std::int64_t column = x * g.stride_width - g.pad_left + j * g.dilation_width;
           *to++ = column < 0 || column >= g.in_width ? outside_.data()
-                                                     : line(i) + column * g.in_channels;
+                                                     : row_of_tap(i) + column * g.in_channels;
         }
     }
     const bool has_inner = inner_begin_ < inner_end_;
     const std::int64_t first = (inner_begin_ * g.stride_width - g.pad_left) * g.in_channels;
     InnerPixels inner{{}, g.dilation_width * g.in_channels};
-    for (std::int64_t i = 0; i < 3 && has_inner; ++i) inner.rows[i] = line(i) + first;
+    for (std::int64_t i = 0; i < 3 && has_inner; ++i) inner.rows[i] = row_of_tap(i) + first;
     for (std::int64_t i = 0; i < divide_up(g.out_channels, T::kLanes); ++i)
       compute_channels(run, row * g.out_width, i, pixels, inner);
   }
@@ -344,8 +373,8 @@ class DepthwiseKernel final : public Kernel {
   AlignedBytes weights_;
   std::vector<Source> outside_;  ///< a row of the padding
   typename A::Output output_;
-  bool rolls_ = false;                            ///< roll_row() computes this layer
-  std::int64_t columns_ = 0;                      ///< that are computed together then
+  bool rolls_ = false;                            ///< roll_rows() computes this layer
+  std::int64_t columns_ = 0, rows_ = 1;           ///< that are computed together then
   std::int64_t inner_begin_ = 0, inner_end_ = 0;  ///< 3x3: columns whose taps are all inside
 };
 

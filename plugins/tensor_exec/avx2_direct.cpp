@@ -198,6 +198,7 @@ class DirectKernel final : public Kernel {
       at += here;
     }
     const Runs runs{offsets_.data(), static_cast<std::int64_t>(offsets_.size()), padded_length_};
+    const std::int64_t first_panel = panel;
     for (; panel < end; ++panel) {
       const auto output = output_.panel(panel * kColumns, run);
       const Element* of_panel = weights() + panel * kColumns * depth_;
@@ -206,6 +207,8 @@ class DirectKernel final : public Kernel {
       else
         convolve_pixels<false>(pixels, count, runs, of_panel, output, row * g.out_width);
     }
+    follow_pixels(output_, run, g, row * g.out_width, count, first_panel * kColumns,
+                  std::min(end * kColumns, g.out_channels));
   }
 
   /// What `rows` of the result of an image need, from row `y` on. Returns the end of the copy.

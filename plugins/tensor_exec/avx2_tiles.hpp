@@ -8,6 +8,7 @@
 
 #include <utility>
 
+#include "plugins/tensor_exec/chain.hpp"
 #include "plugins/tensor_exec/memory.hpp"
 #include "plugins/tensor_exec/output_stage.hpp"
 
@@ -116,7 +117,8 @@ class FloatOutput {
       : channels_(convolution.geometry.out_channels),
         clamp_(convolution.clamp),
         with_addend_(convolution.with_addend),
-        bias_(convolution.bias) {
+        bias_(convolution.bias),
+        chain_(convolution.chain) {
     // Depthwise layers also ask for panels that begin in the middle of one.
     bias_.resize(static_cast<std::size_t>((divide_up(channels_, kColumns) + 1) * kColumns));
   }
@@ -135,6 +137,7 @@ class FloatOutput {
     /// kColumns channels of a pixel, or what there is of them. kUsual: is_usual().
     template <bool kUsual = false>
     ADZE_AVX2_INLINE void row(std::int64_t pixel, __m256 left, __m256 right) const {
+      if (!kUsual && count == kColumns / 2) return half(pixel * channels, 0, left);
       if (!kUsual && count < kColumns) return part_of_row(pixel, left, right);
       half(pixel * channels, 0, left);
       half(pixel * channels + 8, 1, right);
@@ -171,11 +174,19 @@ class FloatOutput {
             with_addend_ ? reinterpret_cast<const float*>(run.inputs[1]) + first : nullptr};
   }
 
+  /// What comes behind `count` finished elements of the result. Uses thread_scratch().
+  void follow(const Kernel::Run& run, std::int64_t at, std::int64_t count) const {
+    float* dst = reinterpret_cast<float*>(run.outputs[0]) + at;
+    chain_->apply(dst, dst, count);
+  }
+  bool is_followed() const { return chain_ != nullptr; }
+
  private:
   std::int64_t channels_;
   Clamp clamp_;
   bool with_addend_;
   std::vector<float> bias_;
+  std::shared_ptr<const Chain> chain_;
 };
 
 /// The output stage of integer sums, with the results of finish_pixels().
@@ -202,7 +213,8 @@ class IntegerOutput {
     std::byte* dst;
 
     bool is_usual() const { return usual; }
-    /// kColumns channels of a pixel, or what there is of them. kUsual: is_usual().
+    /// kColumns channels of a pixel, or what there is of them. kUsual: is_usual(), which also
+    /// half of them are.
     template <bool kUsual = false>
     ADZE_AVX2_INLINE void row(std::int64_t pixel, __m256i left, __m256i right) const {
       if constexpr (kUsual)
@@ -220,8 +232,12 @@ class IntegerOutput {
           zero_words);
       const __m128i bytes =
           _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
-      _mm_storeu_si128(reinterpret_cast<__m128i*>(dst + pixel * channels),
-                       _mm_min_epu8(high_byte, _mm_max_epu8(low_byte, bytes)));
+      const __m128i limited = _mm_min_epu8(high_byte, _mm_max_epu8(low_byte, bytes));
+      auto* to = reinterpret_cast<__m128i*>(dst + pixel * channels);
+      if (count == kColumns)
+        _mm_storeu_si128(to, limited);
+      else
+        _mm_storel_epi64(to, limited);
     }
     ADZE_AVX2_INLINE __m256i nearest(__m256i sums, int side) const {
       return _mm256_cvtps_epi32(
@@ -272,7 +288,7 @@ class IntegerOutput {
     const std::int64_t count = std::min(kColumns, stage_.channels - first);
     return {stage_.channels,
             count,
-            is_usual_ && count == kColumns,
+            is_usual_ && count % (kColumns / 2) == 0,
             stage_.quantizes,
             stage_.rounding == Rounding::half_up,
             {load(bias), load(bias + 8)},
@@ -286,10 +302,27 @@ class IntegerOutput {
             run.outputs[0] + static_cast<std::size_t>(first) * (stage_.quantizes ? 1 : 4)};
   }
 
+  void follow(const Kernel::Run& run, std::int64_t at, std::int64_t count) const {
+    auto* dst = reinterpret_cast<std::uint8_t*>(run.outputs[0]) + at;
+    stage_.lookup->run(dst, count, dst);
+  }
+  bool is_followed() const { return stage_.lookup != nullptr; }
+
  private:
   OutputStage stage_;
   bool is_usual_ = false;
 };
+
+/// What comes behind channels [first, end) of neighbouring pixels of the result.
+template <class Output>
+void follow_pixels(const Output& output, const Kernel::Run& run, const Geometry& g,
+                   std::int64_t pixel, std::int64_t pixels, std::int64_t first, std::int64_t end) {
+  if (!output.is_followed()) return;
+  if (first == 0 && end == g.out_channels)
+    return output.follow(run, pixel * g.out_channels, pixels * g.out_channels);
+  for (; pixels > 0; ++pixel, --pixels)
+    output.follow(run, pixel * g.out_channels + first, end - first);
+}
 
 /// The types of one arithmetic, and how its weights and inputs are laid out.
 template <class Convolution>

@@ -176,6 +176,7 @@ class WinogradKernel final : public Kernel {
     auto* patches = reinterpret_cast<Element*>(scratch);
     auto* sums = reinterpret_cast<Sum*>(scratch + patch_bytes);
     const auto* src = reinterpret_cast<const Source*>(run.inputs[0]);
+    const std::int64_t first_panel = panel;
     Cursor cursor(tiles_high_, tiles_wide_, first);
     for (std::int64_t i = 0; i < count; ++i, cursor.advance())
       load_patch(src, cursor, patches + i * channels, block_ * channels);
@@ -190,6 +191,21 @@ class WinogradKernel final : public Kernel {
       for (std::int64_t i = 0; i < count; ++i, cursor.advance())
         store_pixels(sums + i * kColumns, cursor, output);
     }
+    if (!output_.is_followed()) return;
+    cursor = Cursor(tiles_high_, tiles_wide_, first);
+    for (std::int64_t i = 0; i < count; ++i, cursor.advance())
+      follow_tile(run, cursor, first_panel * kColumns,
+                  std::min(end * kColumns, geometry_.out_channels));
+  }
+
+  /// What comes behind channels [first, end) of up to four pixels.
+  void follow_tile(const Run& run, const Cursor& tile, std::int64_t first, std::int64_t end) const {
+    const Geometry& g = geometry_;
+    const std::int64_t y = tile.y * 2, x = tile.x * 2;
+    const std::int64_t pixels = std::min<std::int64_t>(2, g.out_width - x);
+    for (std::int64_t row = y; row < std::min(y + 2, g.out_height); ++row)
+      follow_pixels(output_, run, g, (tile.image * g.out_height + row) * g.out_width + x, pixels,
+                    first, end);
   }
 
   ADZE_AVX2_INLINE void load_patch(const Source* src, const Cursor& tile, Element* dst,

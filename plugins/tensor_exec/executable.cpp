@@ -4,6 +4,10 @@
 #include <atomic>
 #include <chrono>
 
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
 #include "plugins/tensor_exec/half.hpp"
 #include "plugins/tensor_exec/memory_limit.hpp"
 
@@ -24,7 +28,8 @@ std::int64_t samples_in_part(const Program& program) {
     if (value.is_constant()) continue;
     // Without a batch axis a value belongs to one sample, or to none: parts of one are right.
     if (value.batch_axis < 0) return 1;
-    largest = std::max<std::int64_t>(largest, element_count(value.shape) * 4);
+    const std::int64_t bytes = quant8_of(value) ? 1 : sizeof(float);
+    largest = std::max<std::int64_t>(largest, element_count(value.shape) * bytes);
   }
   std::int64_t samples = std::clamp<std::int64_t>(kPartBytes / largest, 1, kMaxSamplesInPart);
   samples = std::min(samples, std::max<std::int64_t>(batch / 4, 1));
@@ -50,7 +55,26 @@ double products_of(const Program& program) {
   return products;
 }
 
+std::uint64_t constant_bytes(const Program& program) {
+  std::uint64_t bytes = 0;
+  for (const Value& value : program.values)
+    if (value.constant) bytes += value.constant->bytes.size();
+  return bytes;
+}
+
+/// What loading a large model and packing its weights freed, and the C library keeps: the next to
+/// be packed, and the buffers of the run, shall not come on top of it.
+void give_back_freed_memory(std::uint64_t model_bytes) {
+  constexpr std::uint64_t kLarge = 4 << 20;  // of small models there is little, and many calls
+#if defined(__GLIBC__)
+  if (model_bytes >= kLarge) malloc_trim(0);
+#else
+  static_cast<void>(model_bytes);
+#endif
+}
+
 Plan plan_for(const Program& program, Options options) {
+  give_back_freed_memory(constant_bytes(program));
   check_values_fit(program, options.memory_limit_bytes);
   const std::int64_t samples = samples_in_part(program);
   if (samples != program.batch) options.threads = 1;  // parts run at the same time
@@ -83,6 +107,7 @@ Executable::Executable(Program program, const Options& options)
   shares_parts_ = products_of(program_) * static_cast<double>(plan_.batch) >= kProductsToShare;
   reported_ = program_.outputs;
   reported_.insert(reported_.end(), program_.extra_outputs.begin(), program_.extra_outputs.end());
+  give_back_freed_memory(constant_bytes(program_));
   check_total_fits(needed_bytes(options.threads), with_limit(options).memory_limit_bytes);
   for (const std::uint32_t value : reported_) {
     const Value& whole = program_.values[value];

@@ -1,6 +1,7 @@
 // Which nodes run as one step.
 #include <algorithm>
 #include <limits>
+#include <span>
 
 #include "plugins/tensor_exec/plan.hpp"
 
@@ -43,12 +44,14 @@ class Grouper {
       : program_(program),
         readers_(program.values.size(), 0),
         reader_(program.values.size(), ADZE_NONE),
+        all_readers_(program.values.size()),
         taken_(program.nodes.size(), false) {
     for (std::uint32_t i = 0; i < program.nodes.size(); ++i)
       for (const std::uint32_t input : program.nodes[i].inputs)
         if (input != ADZE_NONE) {
           ++readers_[input];
           reader_[input] = i;
+          all_readers_[input].push_back(i);
         }
     for (const auto* list : {&program.outputs, &program.extra_outputs})
       for (const std::uint32_t output : *list) ++readers_[output];
@@ -66,12 +69,18 @@ class Grouper {
  private:
   Group group_from(std::uint32_t first) {
     const Node& node = program_.nodes[first];
-    Group group{{first}, {}, ADZE_NONE};
-    const Operator* found = node.domain.empty() ? find_operator(node.op) : nullptr;
+    Group group{{first}, {}, ADZE_NONE, 0};
+    const Operator* found = operator_of(node);
     if (!found) return group;
+    if (found->row && take_chain(group)) return group;
     if (found->takes_addend && found->takes_addend(program_, node)) take_addend(group);
     if (found->takes_clamp) take_clamp(group);
+    if (found->takes_chain) take_following_chain(group, *found);
     return group;
+  }
+
+  static const Operator* operator_of(const Node& node) {
+    return node.domain.empty() ? find_operator(node.op) : nullptr;
   }
 
   /// The one node that reads the group's result, which nothing else sees; nullptr: there is none.
@@ -120,8 +129,118 @@ class Grouper {
     take(group, *next);
   }
 
+  /// One float that is known now.
+  bool is_number(std::uint32_t index) const {
+    const Value& value = program_.values[index];
+    return value.constant && value.problem.empty() && value.element_type() == DType::f32 &&
+           element_count(value.shape) == 1;
+  }
+
+  /// What a chain can hold: floats, or integers that stand for floats one by one.
+  bool is_link(std::uint32_t index) const {
+    const Value& value = program_.values[index];
+    return value.problem.empty() && value.dtype == DType::f32 && !value.is_constant() &&
+           (!value.quantization || quant8_of(value));
+  }
+
+  /// `known`: the value that a chain begins with, and the results in it.
+  bool joins_chain(const Node& node, const std::vector<std::uint32_t>& known) const {
+    const Operator* found = operator_of(node);
+    if (!found || !found->row || node.outputs.size() != 1 || node.outputs.front() == ADZE_NONE)
+      return false;
+    for (const std::uint32_t input : node.inputs)
+      if (input != ADZE_NONE && !is_number(input) && std::ranges::find(known, input) == known.end())
+        return false;
+    const Value &from = program_.values[known.front()], &to = program_.values[node.outputs.front()];
+    return is_link(node.outputs.front()) && to.shape == from.shape &&
+           to.batch_axis == from.batch_axis;
+  }
+
+  /// The node that reads one of `results` next behind node `last`; nullptr: there is none.
+  const Node* next_reader(std::span<const std::uint32_t> results, std::uint32_t last) const {
+    std::uint32_t next = ADZE_NONE;
+    for (const std::uint32_t result : results)
+      for (const std::uint32_t reader : all_readers_[result])
+        if (reader > last && reader < next) next = reader;
+    return next == ADZE_NONE || taken_[next] ? nullptr : &program_.nodes[next];
+  }
+
+  /// Whether none but these nodes read results of theirs other than the last one's, and none but
+  /// these read `owned`, if that is a value.
+  bool is_closed(std::span<const std::uint32_t> nodes, std::uint32_t owned) const {
+    std::vector<std::uint32_t> read;
+    for (const std::uint32_t node : nodes) {
+      const auto& inputs = program_.nodes[node].inputs;
+      read.insert(read.end(), inputs.begin(), inputs.end());
+    }
+    const auto all_read_here = [&](std::uint32_t value) {
+      return std::ranges::count(read, value) == static_cast<std::ptrdiff_t>(readers_[value]);
+    };
+    return (owned == ADZE_NONE || all_read_here(owned)) &&
+           std::ranges::all_of(nodes.first(nodes.size() - 1), [&](std::uint32_t node) {
+             return all_read_here(program_.nodes[node].outputs.front());
+           });
+  }
+
+  /// The longest chain on `source` that begins with node `first`; may be empty. `owns`: no other
+  /// node is to read the source, and the result is to be held as it is.
+  std::vector<std::uint32_t> chain_from(std::uint32_t source, std::uint32_t first,
+                                        bool owns) const {
+    constexpr std::size_t kLongestChain = 16;
+    std::vector<std::uint32_t> nodes, known{source};
+    for (const Node* node = &program_.nodes[first]; node && joins_chain(*node, known);) {
+      nodes.push_back(static_cast<std::uint32_t>(node - program_.nodes.data()));
+      known.push_back(node->outputs.front());
+      if (nodes.size() == kLongestChain) break;
+      node = next_reader(std::span(known).subspan(owns ? 0 : 1), nodes.back());
+    }
+    const auto is_quantized = [&](std::uint32_t value) {
+      return program_.values[value].quantization.has_value();
+    };
+    const auto fits = [&] {
+      const std::uint32_t result = program_.nodes[nodes.back()].outputs.front();
+      return is_closed(nodes, owns ? source : ADZE_NONE) &&
+             (!owns || is_quantized(result) == is_quantized(source));
+    };
+    while (!nodes.empty() && !fits()) nodes.pop_back();
+    return nodes;
+  }
+
+  /// False when there is nothing behind the group's node that it could take.
+  bool take_chain(Group& group) {
+    const std::uint32_t first = group.nodes.front();
+    std::uint32_t source = ADZE_NONE;
+    for (const std::uint32_t input : program_.nodes[first].inputs)
+      if (input != ADZE_NONE && !is_number(input)) source = input;
+    if (source == ADZE_NONE || program_.values[source].dtype != DType::f32 ||
+        program_.values[source].is_constant())
+      return false;
+    std::vector<std::uint32_t> nodes = chain_from(source, first, false);
+    if (nodes.size() < 2) return false;
+    for (const std::uint32_t node : nodes) taken_[node] = true;
+    group.chain = nodes.size();
+    group.nodes = std::move(nodes);
+    return true;
+  }
+
+  /// Behind a layer that is computed in the type of its result.
+  void take_following_chain(Group& group, const Operator& layer) {
+    const std::uint32_t result = result_of(group);
+    if (result == ADZE_NONE || !is_link(result) || all_readers_[result].empty()) return;
+    const std::uint32_t first = all_readers_[result].front();
+    if (taken_[first] || !layer.takes_chain(program_, program_.nodes[group.nodes.front()],
+                                            program_.values[result].quantization.has_value()))
+      return;
+    for (const std::uint32_t node : chain_from(result, first, true)) {
+      taken_[node] = true;
+      group.nodes.push_back(node);
+      ++group.chain;
+    }
+  }
+
   const Program& program_;
   std::vector<std::uint32_t> readers_, reader_;  ///< by value: how many nodes read it, and the last
+  std::vector<std::vector<std::uint32_t>> all_readers_;
   std::vector<bool> taken_;
 };
 

@@ -34,9 +34,11 @@ class IntegerConvolutionKernel final : public Kernel {
  private:
   template <class Sum>
   void part(const Sum* sums, std::int64_t begin, std::int64_t end, std::byte* dst) const {
-    const std::int64_t at = begin * stage_.channels;
-    finish_pixels(stage_, sums + at, end - begin,
-                  dst + static_cast<std::size_t>(at) * (stage_.quantizes ? 1 : sizeof(float)));
+    const std::int64_t at = begin * stage_.channels, count = (end - begin) * stage_.channels;
+    dst += static_cast<std::size_t>(at) * (stage_.quantizes ? 1 : sizeof(float));
+    finish_pixels(stage_, sums + at, end - begin, dst);
+    auto* integers = reinterpret_cast<std::uint8_t*>(dst);
+    if (stage_.lookup) stage_.lookup->run(integers, count, integers);
   }
 
   OutputStage stage_;

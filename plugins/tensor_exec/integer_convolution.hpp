@@ -8,6 +8,7 @@
 
 #include <vector>
 
+#include "plugins/tensor_exec/bytes.hpp"
 #include "plugins/tensor_exec/convolution.hpp"
 
 namespace adze::exec {
@@ -22,6 +23,7 @@ struct IntegerConvolution {
   std::optional<Quant8> output;      ///< nullopt: floats, sum * (input scale * weight scale)
   Clamp clamp;                       ///< on the result, before it is quantized
   Rounding rounding = Rounding::half_even;
+  std::shared_ptr<const Lookup> lookup = nullptr;  ///< of the quantized result; or none
 };
 
 /// Sums without bias, for each pixel and output channel.

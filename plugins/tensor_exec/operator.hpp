@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -75,6 +76,8 @@ struct Clamp {
   bool any() const;
 };
 
+class Chain;
+
 /// One node as its operator sees it.
 class Site {
  public:
@@ -87,6 +90,8 @@ class Site {
   Clamp clamp;  ///< to apply to the result
   /// A value of the result's shape, to add to it before the clamp; ADZE_NONE: none.
   std::uint32_t addend = ADZE_NONE;
+  /// To apply to the result, and the rounding of what the layer itself computes; or none.
+  std::shared_ptr<const Chain> chain;
   std::uint32_t output;  ///< where the result goes: that of the last fused node, if any
   /// The layout in which the planner has a value already, for operators that take either; set by
   /// the planner.
@@ -126,6 +131,11 @@ class Site {
   void keep_samples_apart(std::uint32_t value, std::size_t axis) const;
 };
 
+/// What a node computes of elements that lie at the same place: dst[i] = f(a[i], b[i]). Functions
+/// of one element do not look at b. `dst` may be `a` or `b`.
+using RowFunction =
+    std::function<void(const float* a, const float* b, float* dst, std::int64_t count)>;
+
 /// One row of the operator table.
 struct Operator {
   std::string_view op;
@@ -138,6 +148,11 @@ struct Operator {
   bool any_type = false;
   /// Whether an Add of a value of the result's shape behind it can, too. nullptr: never.
   bool (*takes_addend)(const Program& program, const Node& node) = nullptr;
+  /// Of operators on float elements: the first input, or the first two, and numbers besides. Such
+  /// nodes run together, see Group::chain. nullptr: this is none.
+  RowFunction (*row)(const Site& site) = nullptr;
+  /// Whether a chain on the result can run with it, when that is quantized or not. nullptr: never.
+  bool (*takes_chain)(const Program& program, const Node& node, bool quantized) = nullptr;
 };
 
 /// nullptr when there is none.

@@ -94,6 +94,7 @@ OutputStage make_output_stage(const IntegerConvolution& convolution) {
   stage.channels = convolution.geometry.out_channels;
   stage.quantizes = convolution.output.has_value();
   stage.rounding = convolution.rounding;
+  stage.lookup = convolution.lookup;
   for (const float weight_scale : convolution.weight_scales) {
     const float scale = convolution.input.scale * weight_scale;
     stage.factors.push_back(convolution.output ? scale / convolution.output->scale : scale);

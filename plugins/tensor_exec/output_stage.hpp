@@ -15,6 +15,7 @@ struct OutputStage {
   Clamp clamp;                     ///< for float results
   Rounding rounding = Rounding::half_even;
   std::int64_t channels = 0;
+  std::shared_ptr<const Lookup> lookup;  ///< of u8 results; or none
 };
 
 OutputStage make_output_stage(const IntegerConvolution& convolution);

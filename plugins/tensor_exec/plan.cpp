@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "plugins/tensor_exec/chain.hpp"
 #include "plugins/tensor_exec/convert.hpp"
 #include "plugins/tensor_exec/strided_copy.hpp"
 
@@ -181,13 +182,30 @@ class Planner {
     return index;
   }
 
-  void add_group(const Group& group) {
+  std::vector<Site> sites_of_chain(const Group& group) const {
+    std::vector<Site> sites;
+    for (std::size_t i = group.nodes.size() - group.chain; i < group.nodes.size(); ++i)
+      sites.emplace_back(program_, group.nodes[i], plan_.batch, options_);
+    return sites;
+  }
+
+  Planned plan_group(const Group& group) const {
+    std::vector<Site> chain = sites_of_chain(group);
+    if (group.chain == group.nodes.size()) {
+      chain.front().existing_layouts = layouts_;
+      return plan_chain(chain);
+    }
     Site site(program_, group.nodes.front(), plan_.batch, options_);
     site.clamp = group.clamp;
     site.addend = group.addend;
+    if (!chain.empty()) site.chain = std::make_shared<const Chain>(chain);
     site.output = program_.nodes[group.nodes.back()].outputs.front();
     site.existing_layouts = layouts_;
-    Planned planned = check_node(site).plan(site);
+    return check_node(site).plan(site);
+  }
+
+  void add_group(const Group& group) {
+    Planned planned = plan_group(group);
 
     Step step;
     step.nodes = group.nodes;

@@ -33,11 +33,15 @@ struct Plan {
 };
 
 /// Nodes that run as one step: the first, and the Add, Relu or Clip on its result that can run with
-/// it.
+/// it, and a chain; or a chain alone.
 struct Group {
   std::vector<std::uint32_t> nodes;
   Clamp clamp;
   std::uint32_t addend = ADZE_NONE;  ///< the other value of the Add
+  /// How many of the nodes, the last ones, are a chain. Each is a function of elements at the same
+  /// place of one value, of results of the nodes before, and of numbers; only the last result is
+  /// read by others.
+  std::size_t chain = 0;
 };
 /// In the order of execution. Each node is in one group.
 std::vector<Group> group_nodes(const Program& program);

@@ -145,4 +145,6 @@ void check_activation(const Site& site) {
 
 Planned plan_activation(const Site& site) { return plan_one_element(site, activation_of(site)); }
 
+RowFunction activation_row(const Site& site) { return row_of(activation_of(site)); }
+
 }  // namespace adze::exec

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "plugins/tensor_exec/bytes.hpp"
 #include "plugins/tensor_exec/operators/all.hpp"
 #include "plugins/tensor_exec/rows.hpp"
 
@@ -11,74 +12,44 @@ namespace {
 
 constexpr std::int64_t kBlock = 512;  ///< elements that stay in the first-level cache
 
-enum class Function : std::uint8_t { add, sub, mul, div };
-
-Function binary_function(const Site& site) {
+Combination combination_of(const Site& site) {
   const std::string& op = site.node.op;
-  return op == "Add"   ? Function::add
-         : op == "Sub" ? Function::sub
-         : op == "Mul" ? Function::mul
-                       : Function::div;
+  return op == "Add"   ? Combination::add
+         : op == "Sub" ? Combination::sub
+         : op == "Mul" ? Combination::mul
+                       : Combination::div;
 }
 
-ADZE_MULTIVERSION
-void combine(Function function, const float* a, const float* b, std::int64_t count, float* dst) {
-  switch (function) {
-    case Function::add:
-      for (std::int64_t i = 0; i < count; ++i) dst[i] = a[i] + b[i];
-      return;
-    case Function::sub:
-      for (std::int64_t i = 0; i < count; ++i) dst[i] = a[i] - b[i];
-      return;
-    case Function::mul:
-      for (std::int64_t i = 0; i < count; ++i) dst[i] = a[i] * b[i];
-      return;
-    case Function::div:
-      for (std::int64_t i = 0; i < count; ++i) dst[i] = a[i] / b[i];
-  }
-}
-
-/// Quantized operands and result, in one pass: the same numbers as block by block.
-struct Bytes {
-  const std::uint8_t *a, *b;
-  std::uint8_t* dst;
-  std::int64_t count;
-  Quant8 from_a, from_b, to;
-  Clamp clamp;
+/// Rows of two operands, and what is made of them.
+struct Rows {
+  const float *a, *b;
+  float* dst;
+  std::int64_t rows, width;
+  std::int64_t a_step = 0, b_step = 0;  ///< from row to row
 };
 
-template <Rounding rounding, class Combine>
-[[gnu::always_inline]] inline void combine_each(const Bytes& bytes, const Combine& combine_two) {
-  const Bytes all = bytes;
-  for (std::int64_t i = 0; i < all.count; ++i) {
-    const float x = combine_two(dequantize(all.a[i], all.from_a), dequantize(all.b[i], all.from_b));
-    const float raised = x < all.clamp.low ? all.clamp.low : x;
-    const float limited = raised > all.clamp.high ? all.clamp.high : raised;
-    all.dst[i] = to_u8<rounding>(limited / all.to.scale, all.to);
-  }
-}
-
-template <Rounding rounding>
-[[gnu::always_inline]] inline void combine_by(Function function, const Bytes& bytes) {
-  switch (function) {
-    case Function::add:
-      return combine_each<rounding>(bytes, [](float x, float y) { return x + y; });
-    case Function::sub:
-      return combine_each<rounding>(bytes, [](float x, float y) { return x - y; });
-    case Function::mul:
-      return combine_each<rounding>(bytes, [](float x, float y) { return x * y; });
-    case Function::div:
-      return combine_each<rounding>(bytes, [](float x, float y) { return x / y; });
+template <class Combine>
+[[gnu::always_inline]] inline void combine_each(const Rows& given, const Combine& combine_two) {
+  const Rows all = given;
+  for (std::int64_t row = 0; row < all.rows; ++row) {
+    const float *a = all.a + row * all.a_step, *b = all.b + row * all.b_step;
+    float* dst = all.dst + row * all.width;
+    for (std::int64_t i = 0; i < all.width; ++i) dst[i] = combine_two(a[i], b[i]);
   }
 }
 
 ADZE_MULTIVERSION
-void combine_half_even(Function function, const Bytes& bytes) {
-  combine_by<Rounding::half_even>(function, bytes);
-}
-ADZE_MULTIVERSION
-void combine_half_up(Function function, const Bytes& bytes) {
-  combine_by<Rounding::half_up>(function, bytes);
+void combine(Combination combination, const Rows& rows) {
+  switch (combination) {
+    case Combination::add:
+      return combine_each(rows, [](float x, float y) { return x + y; });
+    case Combination::sub:
+      return combine_each(rows, [](float x, float y) { return x - y; });
+    case Combination::mul:
+      return combine_each(rows, [](float x, float y) { return x * y; });
+    case Combination::div:
+      return combine_each(rows, [](float x, float y) { return x / y; });
+  }
 }
 
 struct Operand {
@@ -107,7 +78,7 @@ struct Operand {
 };
 
 struct Problem {
-  Function function;
+  Combination combination;
   Shape sizes;  ///< of the result, in memory order
   std::array<Operand, 2> operands;
   std::optional<Quant8> output;
@@ -119,21 +90,31 @@ class BinaryKernel final : public Kernel {
  public:
   explicit BinaryKernel(Problem problem)
       : problem_(std::move(problem)),
-        all_bytes_(problem_.output &&
-                   std::ranges::all_of(problem_.operands, [](const Operand& operand) {
-                     return operand.quant && operand.strides.back() == 1;
-                   })) {}
+        combine_bytes_(combine_bytes(problem_.combination, problem_.rounding)) {
+    const auto lie_as_the_result = [&](bool quantized) {
+      return std::ranges::all_of(problem_.operands, [&](const Operand& operand) {
+        return operand.quant.has_value() == quantized && operand.strides.back() == 1;
+      });
+    };
+    all_bytes_ = problem_.output && lie_as_the_result(true);
+    all_floats_ = !problem_.output && lie_as_the_result(false);
+  }
 
   void run(const Run& run) const override {
     const std::int64_t width = problem_.sizes.back();
     const std::int64_t rows = width == 0 ? 0 : element_count(problem_.sizes) / width;
     if (rows == 1) {
       parallel_for(run.threads, width,
-                   [&](std::int64_t begin, std::int64_t end) { row(run, 0, begin, end); });
+                   [&](std::int64_t begin, std::int64_t end) { some_rows(run, 0, 1, begin, end); });
       return;
     }
+    // Rows along the axis before the last lie equally far apart.
+    const std::int64_t near = problem_.sizes[problem_.sizes.size() - 2];
     parallel_for(run.threads, rows, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) row(run, i, 0, width);
+      for (std::int64_t row = begin, count = 0; row < end; row += count) {
+        count = std::min(end - row, near - row % near);
+        some_rows(run, row, count, 0, width);
+      }
     });
   }
 
@@ -147,26 +128,44 @@ class BinaryKernel final : public Kernel {
     return at;
   }
 
-  void row(const Run& run, std::int64_t index, std::int64_t begin, std::int64_t end) const {
-    std::array<float, kBlock> a, b, result;
-    const std::int64_t width = problem_.sizes.back();
-    const std::int64_t start[2] = {start_of(problem_.operands[0], index),
-                                   start_of(problem_.operands[1], index)};
+  static std::int64_t row_step(const Operand& operand) {
+    return operand.strides.size() < 2 ? 0 : operand.strides[operand.strides.size() - 2];
+  }
+
+  /// Elements from `begin` to `end` of neighbouring rows.
+  void some_rows(const Run& run, std::int64_t first, std::int64_t rows, std::int64_t begin,
+                 std::int64_t end) const {
+    const Operand &a = problem_.operands[0], &b = problem_.operands[1];
+    const std::int64_t a_start = start_of(a, first), b_start = start_of(b, first);
+    const std::int64_t to = first * problem_.sizes.back() + begin, count = end - begin;
     if (all_bytes_) {
-      const auto* left = reinterpret_cast<const std::uint8_t*>(run.inputs[0]) + start[0] + begin;
-      const auto* right = reinterpret_cast<const std::uint8_t*>(run.inputs[1]) + start[1] + begin;
-      auto* dst = reinterpret_cast<std::uint8_t*>(run.outputs[0]) + index * width + begin;
-      const Bytes bytes{left,
-                        right,
-                        dst,
-                        end - begin,
-                        *problem_.operands[0].quant,
-                        *problem_.operands[1].quant,
-                        *problem_.output,
-                        problem_.clamp};
-      return problem_.rounding == Rounding::half_even ? combine_half_even(problem_.function, bytes)
-                                                      : combine_half_up(problem_.function, bytes);
+      const auto* left = reinterpret_cast<const std::uint8_t*>(run.inputs[0]) + a_start + begin;
+      const auto* right = reinterpret_cast<const std::uint8_t*>(run.inputs[1]) + b_start + begin;
+      auto* dst = reinterpret_cast<std::uint8_t*>(run.outputs[0]) + to;
+      return combine_bytes_({left, right, dst, rows, count, row_step(a), row_step(b), *a.quant,
+                             *b.quant, *problem_.output, problem_.clamp});
     }
+    if (all_floats_) {
+      auto* dst = reinterpret_cast<float*>(run.outputs[0]) + to;
+      combine(problem_.combination,
+              {reinterpret_cast<const float*>(run.inputs[0]) + a_start + begin,
+               reinterpret_cast<const float*>(run.inputs[1]) + b_start + begin, dst, rows, count,
+               row_step(a), row_step(b)});
+      // Several rows are whole: they lie behind each other.
+      if (problem_.clamp.any())
+        clamp_row(dst, static_cast<std::size_t>(rows * count), problem_.clamp.low,
+                  problem_.clamp.high);
+      return;
+    }
+    for (std::int64_t row = 0; row < rows; ++row)
+      blocks(run, a_start + row * row_step(a), b_start + row * row_step(b),
+             to + row * problem_.sizes.back() - begin, begin, end);
+  }
+
+  void blocks(const Run& run, std::int64_t a_start, std::int64_t b_start, std::int64_t row_start,
+              std::int64_t begin, std::int64_t end) const {
+    std::array<float, kBlock> a, b, result;
+    const std::int64_t start[2] = {a_start, b_start};
     for (std::int64_t at = begin; at < end; at += kBlock) {
       const std::int64_t count = std::min(kBlock, end - at);
       const auto operand = [&](std::size_t i, float* buffer) {
@@ -175,10 +174,10 @@ class BinaryKernel final : public Kernel {
       };
       const float* left = operand(0, a.data());
       const float* right = operand(1, b.data());
-      const std::int64_t to = index * width + at;
+      const std::int64_t to = row_start + at;
       float* floats =
           problem_.output ? result.data() : reinterpret_cast<float*>(run.outputs[0]) + to;
-      combine(problem_.function, left, right, count, floats);
+      combine(problem_.combination, {left, right, floats, 1, count});
       const auto length = static_cast<std::size_t>(count);
       if (problem_.clamp.any()) clamp_row(floats, length, problem_.clamp.low, problem_.clamp.high);
       if (problem_.output)
@@ -188,7 +187,9 @@ class BinaryKernel final : public Kernel {
   }
 
   Problem problem_;
-  bool all_bytes_;  ///< a quantized result of quantized operands that lie as it does
+  CombineBytes combine_bytes_;
+  bool all_bytes_ = false;   ///< a quantized result of quantized operands that lie as it does
+  bool all_floats_ = false;  ///< the same in floats
 };
 
 /// Joins neighbouring axes through which all operands walk with one stride.
@@ -243,9 +244,8 @@ Planned plan_binary(const Site& site) {
     if (site.shape(input) == out && !site.value(input).is_constant())
       layout = site.existing_layout(input);
   }
-  Problem problem{
-      binary_function(site), in_memory_order(out, layout), {}, site.quant8(site.output), site.clamp,
-      site.program.rounding};
+  Problem problem{combination_of(site), in_memory_order(out, layout), {}, site.quant8(site.output),
+                  site.clamp,           site.program.rounding};
   Planned planned;
   for (std::size_t i = 0; i < 2; ++i) {
     const std::uint32_t input = site.input(i);
@@ -265,6 +265,13 @@ Planned plan_binary(const Site& site) {
   join_axes(problem);
   planned.kernel = std::make_unique<BinaryKernel>(std::move(problem));
   return planned;
+}
+
+RowFunction binary_row(const Site& site) {
+  return [combination = combination_of(site)](const float* a, const float* b, float* dst,
+                                              std::int64_t count) {
+    combine(combination, {a, b, dst, 1, count});
+  };
 }
 
 }  // namespace adze::exec

@@ -47,6 +47,14 @@ bool conv_takes_addend(const Program& program, const Node& node) {
   return groups == 1 || groups == weights.shape.front();
 }
 
+bool conv_takes_chain(const Program& program, const Node& node, bool quantized) {
+  if (!is_weighted_layer(program, node)) return false;
+  const bool has_integers =
+      quant8_of(program.values[node.inputs[0]]) && program.values[node.inputs[1]].quantization;
+  return quantized == has_integers &&
+         (!quantized || runs_as_integers(program, node.inputs[0], node.inputs[1], 0));
+}
+
 Planned plan_conv(const Site& site) {
   if (!is_weighted_layer(site.program, site.node))
     return plan_direct_convolution(site, direct_convolution(site, 1));

@@ -5,17 +5,17 @@ namespace {
 
 class LookupKernel final : public Kernel {
  public:
-  LookupKernel(const Table& table, std::int64_t count) : table_(table), count_(count) {}
+  LookupKernel(const Table& table, std::int64_t count) : lookup_(table), count_(count) {}
   void run(const Run& run) const override {
     const auto* src = reinterpret_cast<const std::uint8_t*>(run.inputs[0]);
     auto* dst = reinterpret_cast<std::uint8_t*>(run.outputs[0]);
     parallel_for(run.threads, count_, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) dst[i] = table_[src[i]];
+      lookup_.run(src + begin, end - begin, dst + begin);
     });
   }
 
  private:
-  Table table_;
+  Lookup lookup_;
   std::int64_t count_;
 };
 

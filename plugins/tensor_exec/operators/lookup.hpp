@@ -1,13 +1,9 @@
 // Any function of one quantized element, as a table.
 #pragma once
 
-#include <array>
-
-#include "plugins/tensor_exec/operator.hpp"
+#include "plugins/tensor_exec/bytes.hpp"
 
 namespace adze::exec {
-
-using Table = std::array<std::uint8_t, 256>;
 
 /// Entry q is quantize(function(dequantize(q))).
 template <class F>

@@ -45,4 +45,11 @@ Planned plan_one_element(const Site& site, const Function& function) {
   return planned;
 }
 
+template <class Function>
+RowFunction row_of(const Function& function) {
+  return [function](const float* src, const float*, float* dst, std::int64_t count) {
+    function.apply(src, dst, count);
+  };
+}
+
 }  // namespace adze::exec

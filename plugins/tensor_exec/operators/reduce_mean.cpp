@@ -47,6 +47,32 @@ Shape reduced(const Site& site, bool keep) {
   return result;
 }
 
+/// In the order of the rows.
+ADZE_MULTIVERSION
+void add_rows(const float* __restrict src, std::int64_t rows, std::int64_t width,
+              float* __restrict sums) {
+  if (width == 1) {
+    float sum = *sums;
+    for (std::int64_t row = 0; row < rows; ++row) sum += src[row];
+    *sums = sum;
+    return;
+  }
+  for (std::int64_t row = 0; row < rows; ++row)
+    for (std::int64_t i = 0; i < width; ++i) sums[i] += src[row * width + i];
+}
+ADZE_MULTIVERSION
+void add_byte_rows(const std::uint8_t* __restrict src, std::int64_t rows, std::int64_t width,
+                   std::uint32_t* __restrict sums) {
+  if (width == 1) {
+    std::uint32_t sum = 0;
+    for (std::int64_t row = 0; row < rows; ++row) sum += src[row];
+    *sums += sum;
+    return;
+  }
+  for (std::int64_t row = 0; row < rows; ++row)
+    for (std::int64_t i = 0; i < width; ++i) sums[i] += src[row * width + i];
+}
+
 /// Means over `middle` of outer x middle x inner.
 class MeanKernel final : public Kernel {
  public:
@@ -69,20 +95,24 @@ class MeanKernel final : public Kernel {
     for (std::int64_t o = begin; o < end; ++o) {
       float* to = dst + o * inner_;
       std::fill(to, to + inner_, 0.0f);
-      for (std::int64_t m = 0; m < middle_; ++m)
-        for (std::int64_t i = 0; i < inner_; ++i) to[i] += src[(o * middle_ + m) * inner_ + i];
+      add_rows(src + o * middle_ * inner_, middle_, inner_, to);
       for (std::int64_t i = 0; i < inner_; ++i) to[i] /= static_cast<float>(middle_);
     }
   }
 
   /// Sums of integers are exact, whatever their order.
   void quantized(const std::uint8_t* src, std::int64_t begin, std::int64_t end, float* dst) const {
+    constexpr std::int64_t kRowsAtOnce = std::int64_t{1} << 24;  // whose sums fit in 32 bits
+    std::vector<std::uint32_t> part(static_cast<std::size_t>(inner_));
     std::vector<std::int64_t> sums(static_cast<std::size_t>(inner_));
     for (std::int64_t o = begin; o < end; ++o) {
       std::fill(sums.begin(), sums.end(), -middle_ * from_->zero_point);
-      for (std::int64_t m = 0; m < middle_; ++m)
-        for (std::int64_t i = 0; i < inner_; ++i)
-          sums[static_cast<std::size_t>(i)] += src[(o * middle_ + m) * inner_ + i];
+      for (std::int64_t m = 0; m < middle_; m += kRowsAtOnce) {
+        std::fill(part.begin(), part.end(), 0u);
+        add_byte_rows(src + (o * middle_ + m) * inner_, std::min(kRowsAtOnce, middle_ - m), inner_,
+                      part.data());
+        for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += part[i];
+      }
       for (std::int64_t i = 0; i < inner_; ++i)
         dst[o * inner_ + i] = static_cast<float>(sums[static_cast<std::size_t>(i)]) * from_->scale /
                               static_cast<float>(middle_);

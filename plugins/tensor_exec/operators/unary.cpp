@@ -1,6 +1,7 @@
 // Functions of one element: limits, and those of the first opsets.
 #include <array>
 
+#include "plugins/tensor_exec/avx2_functions.hpp"
 #include "plugins/tensor_exec/operators/all.hpp"
 #include "plugins/tensor_exec/operators/one_element.hpp"
 #include "plugins/tensor_exec/operators/vector_math.hpp"
@@ -112,5 +113,7 @@ void check_unary(const Site& site) {
 }
 
 Planned plan_unary(const Site& site) { return plan_one_element(site, function_of(site)); }
+
+RowFunction unary_row(const Site& site) { return row_of(function_of(site)); }
 
 }  // namespace adze::exec

@@ -10,28 +10,40 @@
 
 namespace adze::exec {
 
+/// x = power * log(2) + rest, log(2) in two parts, the first of which leaves no error.
+struct PowerOfTwo {
+  std::uint32_t power;  ///< in two's complement
+  float of_rest;        ///< exp(rest)
+};
+
+[[gnu::always_inline]] inline PowerOfTwo power_of_two(float x) {
+  constexpr float kMagic = 12582912.0f;  // 1.5 * 2^23: adding it leaves no bits for the fraction
+  constexpr std::uint32_t kMagicBits = 0x4B400000;
+  const float shifted = x * 1.44269504f + kMagic;
+  const float power = shifted - kMagic;
+  const float rest = (x - power * 0.693359375f) - power * -2.12194440e-4f;
+  // Pairs of terms, so that few operations wait for each other.
+  const float square = rest * rest;
+  const float highest = 1.9875691500e-4f * rest + 1.3981999507e-3f;
+  const float middle = 8.3334519073e-3f * rest + 4.1665795894e-2f;
+  const float lowest = 1.6666665459e-1f * rest + 5.0000001201e-1f;
+  const float p = (highest * square + middle) * square + lowest;
+  return {std::bit_cast<std::uint32_t>(shifted) - kMagicBits, p * square + rest + 1.0f};
+}
+
+/// For x from -86.6 to 88.
+[[gnu::always_inline]] inline float exponential_within(float x) {
+  const PowerOfTwo result = power_of_two(x);
+  return result.of_rest * std::bit_cast<float>((result.power + 127) << 23);
+}
+
 /// Results below 2.5e-38 are 0.
 [[gnu::always_inline]] inline float exponential(float x) {
   constexpr float kLowest = -86.6f, kHighest = 88.72283f;
-  constexpr float kMagic = 12582912.0f;  // 1.5 * 2^23: adding it leaves no bits for the fraction
-  constexpr std::uint32_t kMagicBits = 0x4B400000;
   const float raised = x < kLowest ? kLowest : x;
-  const float limited = raised > kHighest ? kHighest : raised;
-  const float shifted = limited * 1.44269504f + kMagic;
-  const float power = shifted - kMagic;
-  // x = power * log(2) + rest, log(2) in two parts, the first of which leaves no error.
-  const float rest = (limited - power * 0.693359375f) - power * -2.12194440e-4f;
-  float p = 1.9875691500e-4f;
-  p = p * rest + 1.3981999507e-3f;
-  p = p * rest + 8.3334519073e-3f;
-  p = p * rest + 4.1665795894e-2f;
-  p = p * rest + 1.6666665459e-1f;
-  p = p * rest + 5.0000001201e-1f;
-  p = p * (rest * rest) + rest + 1.0f;
-  // 2^power in two factors: 2^128 is no float, though its product with p may be one.
-  const auto half =
-      std::bit_cast<float>((std::bit_cast<std::uint32_t>(shifted) - kMagicBits + 126) << 23);
-  const float result = p * half * 2.0f;
+  const PowerOfTwo limited = power_of_two(raised > kHighest ? kHighest : raised);
+  // 2^power in two factors: 2^128 is no float, though its product may be one.
+  const float result = limited.of_rest * std::bit_cast<float>((limited.power + 126) << 23) * 2.0f;
   const float high = x > kHighest ? std::numeric_limits<float>::infinity() : result;
   return x < kLowest ? 0.0f : high;
 }
@@ -73,6 +85,14 @@ namespace adze::exec {
   return magnitude > kSplit ? std::copysign(large, x) : small;
 }
 
-[[gnu::always_inline]] inline float logistic(float x) { return 1.0f / (1.0f + exponential(-x)); }
+/// Within these limits no power of two is a special case.
+inline constexpr float kLowestLogistic = -87.0f, kHighestLogistic = 86.6f;
+
+/// 1 / (1 + exp(-x)); never 0, but down to 1.7e-38. Also in avx2_functions.cpp.
+[[gnu::always_inline]] inline float logistic(float x) {
+  const float raised = x < kLowestLogistic ? kLowestLogistic : x;
+  const float limited = raised > kHighestLogistic ? kHighestLogistic : raised;
+  return 1.0f / (1.0f + exponential_within(-limited));
+}
 
 }  // namespace adze::exec

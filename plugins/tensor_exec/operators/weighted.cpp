@@ -3,24 +3,11 @@
 #include <map>
 
 #include "plugins/tensor_exec/avx2.hpp"
+#include "plugins/tensor_exec/chain.hpp"
 #include "plugins/tensor_exec/integer_convolution.hpp"
 
 namespace adze::exec {
 namespace {
-
-class FloatConvolutionKernel final : public Kernel {
- public:
-  FloatConvolutionKernel(std::unique_ptr<DnnlConvolution> convolution, bool has_addend)
-      : convolution_(std::move(convolution)), has_addend_(has_addend) {}
-  void run(const Run& run) const override {
-    convolution_->run(run.inputs[0], run.outputs[0], run.scratch,
-                      has_addend_ ? run.inputs[1] : nullptr);
-  }
-
- private:
-  std::unique_ptr<DnnlConvolution> convolution_;
-  bool has_addend_;
-};
 
 std::unique_ptr<DnnlConvolution> dnnl_convolution(const Geometry& geometry,
                                                   const FloatConvolution& problem) {
@@ -28,6 +15,33 @@ std::unique_ptr<DnnlConvolution> dnnl_convolution(const Geometry& geometry,
                                            std::as_bytes(std::span(problem.weights)), problem.bias,
                                            problem.clamp, problem.with_addend);
 }
+
+class FloatConvolutionKernel final : public Kernel {
+ public:
+  explicit FloatConvolutionKernel(const FloatConvolution& problem)
+      : convolution_(dnnl_convolution(problem.geometry, problem)),
+        has_addend_(problem.with_addend),
+        chain_(problem.chain),
+        count_(problem.geometry.batch * problem.geometry.out_pixels() *
+               problem.geometry.out_channels) {}
+  std::size_t scratch_bytes() const { return convolution_->scratch_bytes(); }
+
+  void run(const Run& run) const override {
+    convolution_->run(run.inputs[0], run.outputs[0], run.scratch,
+                      has_addend_ ? run.inputs[1] : nullptr);
+    if (!chain_) return;
+    auto* dst = reinterpret_cast<float*>(run.outputs[0]);
+    parallel_for(run.threads, count_, [&](std::int64_t begin, std::int64_t end) {
+      chain_->apply(dst + begin, dst + begin, end - begin);
+    });
+  }
+
+ private:
+  std::unique_ptr<DnnlConvolution> convolution_;
+  bool has_addend_;
+  std::shared_ptr<const Chain> chain_;
+  std::int64_t count_;
+};
 
 /// A convolution by oneDNN, some rows of the image at a time: they are shared among our own
 /// threads.
@@ -54,7 +68,7 @@ class RowwiseConvolutionKernel final : public Kernel {
   }
 
   explicit RowwiseConvolutionKernel(const FloatConvolution& problem)
-      : batch_(problem.geometry.batch), has_addend_(problem.with_addend) {
+      : batch_(problem.geometry.batch), has_addend_(problem.with_addend), chain_(problem.chain) {
     const Geometry& g = problem.geometry;
     in_bytes_ = static_cast<std::size_t>(g.in_pixels() * g.in_channels) * sizeof(float);
     out_bytes_ = static_cast<std::size_t>(g.out_pixels() * g.out_channels) * sizeof(float);
@@ -89,6 +103,10 @@ class RowwiseConvolutionKernel final : public Kernel {
       part.convolution->run(run.inputs[0] + image * in_bytes_ + part.in_offset,
                             run.outputs[0] + out, thread_scratch(part.convolution->scratch_bytes()),
                             has_addend_ ? run.inputs[1] + out : nullptr);
+      if (!chain_) return;
+      auto* dst = reinterpret_cast<float*>(run.outputs[0] + out);
+      chain_->apply(dst, dst,
+                    static_cast<std::int64_t>(out_bytes_ / sizeof(float) / parts_.size()));
     });
   }
 
@@ -100,6 +118,7 @@ class RowwiseConvolutionKernel final : public Kernel {
 
   std::int64_t batch_;
   bool has_addend_;
+  std::shared_ptr<const Chain> chain_;
   std::size_t in_bytes_ = 0, out_bytes_ = 0;  ///< of one image
   std::vector<Part> parts_;
   /// By the rows of padding above and below: all parts but the first and last are alike.
@@ -129,19 +148,16 @@ std::vector<float> bias_of(const Site& site, const WeightedLayer& layer) {
   return bias;
 }
 
-bool runs_as_integers(const Site& site, const WeightedLayer& layer) {
-  const auto& weights = site.value(layer.weights).quantization;
-  return site.quant8(layer.input) && weights && weights->bits <= 8 && layer.weight_factor == 1 &&
-         (weights->axis < 0 || weights->axis == layer.output_axis);
-}
-
 IntegerConvolution integer_problem(const Site& site, const WeightedLayer& layer) {
   const Quantization& quantization = *site.value(layer.weights).quantization;
   const auto channels = static_cast<std::size_t>(layer.geometry.out_channels);
   IntegerConvolution problem;
   problem.geometry = layer.geometry;
   problem.input = *site.quant8(layer.input);
-  problem.output = site.quant8(site.output);
+  problem.output = site.quant8(site.chain ? site.chain->source() : site.output);
+  if (site.chain)
+    problem.lookup = std::make_shared<const Lookup>(
+        site.chain->table(problem.output.value(), site.quant8(site.output).value()));
   problem.clamp = site.clamp;
   problem.rounding = site.program.rounding;
 
@@ -162,11 +178,19 @@ IntegerConvolution integer_problem(const Site& site, const WeightedLayer& layer)
 
 }  // namespace
 
+bool runs_as_integers(const Program& program, std::uint32_t input, std::uint32_t weights,
+                      std::int32_t output_axis) {
+  const auto& quantization = program.values[weights].quantization;
+  return quant8_of(program.values[input]) && quantization && quantization->bits <= 8 &&
+         (quantization->axis < 0 || quantization->axis == output_axis);
+}
+
 Planned plan_weighted(const Site& site, const WeightedLayer& layer) {
   Planned planned;
   const Layout in = site.normal_layout(layer.input, layer.layout);
   const Layout out = site.normal_layout(site.output, layer.layout);
-  if (runs_as_integers(site, layer)) {
+  if (layer.weight_factor == 1 &&
+      runs_as_integers(site.program, layer.input, layer.weights, layer.output_axis)) {
     const IntegerConvolution problem = integer_problem(site, layer);
     planned.inputs = {{layer.input, {Storage::u8, in}}};
     planned.outputs = {{site.output, {problem.output ? Storage::u8 : Storage::f32, out}}};
@@ -175,8 +199,8 @@ Planned plan_weighted(const Site& site, const WeightedLayer& layer) {
   }
   std::vector<float> weights = in_channel_order(layer, site.program.floats(layer.weights));
   for (float& weight : weights) weight *= layer.weight_factor;
-  const FloatConvolution problem{layer.geometry, std::move(weights), bias_of(site, layer),
-                                 site.clamp, site.addend != ADZE_NONE};
+  const FloatConvolution problem{layer.geometry, std::move(weights),       bias_of(site, layer),
+                                 site.clamp,     site.addend != ADZE_NONE, site.chain};
   planned.inputs = {{layer.input, {Storage::f32, in}}};
   if (problem.with_addend) planned.inputs.push_back({site.addend, {Storage::f32, out}});
   planned.outputs = {{site.output, {Storage::f32, out}}};
@@ -185,10 +209,9 @@ Planned plan_weighted(const Site& site, const WeightedLayer& layer) {
   else
     planned.kernel = make_avx2_convolution(problem);
   if (planned.kernel) return planned;
-  auto convolution = dnnl_convolution(problem.geometry, problem);
-  planned.scratch_bytes = convolution->scratch_bytes();
-  planned.kernel =
-      std::make_unique<FloatConvolutionKernel>(std::move(convolution), problem.with_addend);
+  auto kernel = std::make_unique<FloatConvolutionKernel>(problem);
+  planned.scratch_bytes = kernel->scratch_bytes();
+  planned.kernel = std::move(kernel);
   return planned;
 }
 

@@ -18,6 +18,10 @@ struct WeightedLayer {
   Layout layout = Layout::channels_last;     ///< of input and output
 };
 
+/// Whether a layer by these weights, whose channels lie along `output_axis`, is computed so.
+bool runs_as_integers(const Program& program, std::uint32_t input, std::uint32_t weights,
+                      std::int32_t output_axis);
+
 Planned plan_weighted(const Site& site, const WeightedLayer& layer);
 
 }  // namespace adze::exec

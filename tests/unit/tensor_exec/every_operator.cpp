@@ -105,6 +105,21 @@ std::vector<Window> windows() {
           {"line", {1, 6, 20}, {10, 6, 5}, {1, 10, 16}, {}}};
 }
 
+/// x * sigmoid(x) of a layer, and a gate on its channels.
+Example quantized_gate(std::int64_t channels) {
+  Maker maker("quantized gate of " + std::to_string(channels));
+  const Shape shape{2, channels, 7, 6}, one{2, channels, 1, 1};
+  const auto x = maker.quantized_input({2, 6, 7, 6});
+  const auto y =
+      maker.quantized(maker.node("Conv", {x, maker.quantized_weights({channels, 6, 1, 1})}, shape));
+  const auto sigmoid = maker.quantized(maker.node("Sigmoid", {y}, shape), 1.0f / 255, 0);
+  const auto active = maker.quantized(maker.node("Mul", {y, sigmoid}, shape));
+  const auto pool = maker.quantized(maker.node("GlobalAveragePool", {active}, one));
+  const auto gate =
+      maker.quantized(maker.node("HardSigmoid", {pool}, one, {{"alpha", 1.0 / 6}}), 1.0f / 255, 0);
+  return maker.made(maker.quantized(maker.node("Mul", {active, gate}, shape), 0.02f));
+}
+
 Example quantized_product(const std::string& op) {
   Maker maker("quantized " + op);
   const auto x = maker.quantized_input({5, 64});
@@ -184,6 +199,7 @@ std::vector<Example> integer_examples() {
   std::vector<Example> all;
   for (const Window& window : windows()) all.push_back(quantized_conv(window));
   for (const char* op : {"Gemm", "MatMul"}) all.push_back(quantized_product(op));
+  for (const std::int64_t channels : {5, 16, 43}) all.push_back(quantized_gate(channels));
   for (const char* op : {"ConvInteger", "QLinearConv", "MatMulInteger", "QLinearMatMul"})
     all.push_back(integer_operator(op));
   const Shape image{2, 5, 6, 7};
