@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <string_view>
 
 #include "plugins/pruning/parallel.hpp"
 #include "plugins/ptq/calibrators.hpp"
@@ -69,6 +70,21 @@ std::array<Grid, kCandidates> candidates_of(const Histogram& histogram, const Op
   return made;
 }
 
+/// A Softmax along another axis than the last. ONNX Runtime makes one operator of it and its grids,
+/// whose results do not saturate but overflow: its grid must hold all that it can give.
+bool overflows_elsewhere(const EditedModel& model, std::uint32_t value) {
+  const std::uint32_t producer = model.value(value).producer;
+  if (producer == ADZE_NONE) return false;
+  const adze_node& node = model.node(producer);
+  if (std::string_view(node.op) != "Softmax" || *node.domain) return false;
+  for (std::uint64_t i = 0; i < node.attribute_count; ++i) {
+    const adze_property& attribute = *node.attributes[i];
+    if (std::string_view(attribute.name) == "axis" && attribute.i64)
+      return attribute.i64[0] != -1 && attribute.i64[0] != model.value(value).rank - 1;
+  }
+  return false;
+}
+
 std::size_t best_of(const std::vector<double>& errors) {
   std::size_t best = 0;
   double least = errors[0] * kNoticeablyBetter;
@@ -124,12 +140,17 @@ Grids choose_grids(const EditedModel& model, const std::vector<std::uint32_t>& v
                    const Options& options) {
   if (values.empty()) return {};
   const std::vector<Histogram> shown = histograms(model, values, options);
-  if (options.calibrator == Calibrator::best) return choose_best(model, values, shown, options);
   Grids grids;
-  for (std::size_t i = 0; i < values.size(); ++i)
-    grids[values[i]] = grid_of(
-        is_constant(shown[i]) ? Range{shown[i].low, shown[i].high} : range_of(shown[i], options),
-        options);
+  if (options.calibrator == Calibrator::best) {
+    grids = choose_best(model, values, shown, options);
+  } else {
+    for (std::size_t i = 0; i < values.size(); ++i)
+      grids[values[i]] = grid_of(
+          is_constant(shown[i]) ? Range{shown[i].low, shown[i].high} : range_of(shown[i], options),
+          options);
+  }
+  for (const std::uint32_t value : values)
+    if (overflows_elsewhere(model, value)) grids[value] = grid_of({0, 1}, options);
   return grids;
 }
 

@@ -181,6 +181,25 @@ TEST(Quantizer, equalization_stops_at_activations_that_do_not_scale) {
   EXPECT_TRUE(same_constants(made.shown, made.edited));
 }
 
+TEST(Quantizer, the_grid_of_a_softmax_along_channels_holds_all_that_it_can_give) {
+  for (const std::int64_t axis : {1, 3}) {
+    Builder builder;
+    conv(builder, "x", "c1", 1);
+    builder.node("Softmax", {"c1"}, "s1", {{"axis", axis}});
+    conv(builder, "s1", "y", 2);
+    const Graph graph = builder.finish("x", {"y"});
+    for (const char* calibrator : {"minmax", "auto"}) {
+      const Quantized made = quantize(graph, images(), plain({{"calibrator", calibrator}}));
+      const float scale = made.value("s1").quant->scale[0];
+      if (axis == 1) {
+        EXPECT_FLOAT_EQ(scale, 1 / 255.0f) << calibrator;
+      } else {
+        EXPECT_LT(scale, 0.95f / 255) << calibrator;
+      }
+    }
+  }
+}
+
 TEST(Quantizer, one_scale_a_weight_tensor_when_asked) {
   const Quantized made = quantize(network(), images(), plain({{"weights", "per_tensor"}}));
   EXPECT_EQ(made.value("c1.w").quant->axis, -1);
