@@ -5,7 +5,11 @@
 
 namespace adze::exec {
 
-/// dst[i] = logistic(src[i]), the same bits on every CPU. `dst` may be `src`.
+// What vector_math.hpp defines, of all elements of a row; the same bits on every CPU. `dst` may be
+// `src`.
 void logistic_row(const float* src, float* dst, std::int64_t count);
+void error_function_row(const float* src, float* dst, std::int64_t count);
+/// dst[i] = exponential(src[i] - largest)
+void exponential_row(const float* src, float largest, float* dst, std::int64_t count);
 
 }  // namespace adze::exec

@@ -4,10 +4,6 @@
 #include <atomic>
 #include <chrono>
 
-#if defined(__GLIBC__)
-#include <malloc.h>
-#endif
-
 #include "plugins/tensor_exec/half.hpp"
 #include "plugins/tensor_exec/memory_limit.hpp"
 
@@ -62,19 +58,10 @@ std::uint64_t constant_bytes(const Program& program) {
   return bytes;
 }
 
-/// What loading a large model and packing its weights freed, and the C library keeps: the next to
-/// be packed, and the buffers of the run, shall not come on top of it.
-void give_back_freed_memory(std::uint64_t model_bytes) {
-  constexpr std::uint64_t kLarge = 4 << 20;  // of small models there is little, and many calls
-#if defined(__GLIBC__)
-  if (model_bytes >= kLarge) malloc_trim(0);
-#else
-  static_cast<void>(model_bytes);
-#endif
-}
+constexpr std::uint64_t kLargeModelBytes = 4 << 20;  ///< of less there is little to give back
 
 Plan plan_for(const Program& program, Options options) {
-  give_back_freed_memory(constant_bytes(program));
+  if (constant_bytes(program) >= kLargeModelBytes) give_back_freed_memory();
   check_values_fit(program, options.memory_limit_bytes);
   const std::int64_t samples = samples_in_part(program);
   if (samples != program.batch) options.threads = 1;  // parts run at the same time
@@ -107,7 +94,7 @@ Executable::Executable(Program program, const Options& options)
   shares_parts_ = products_of(program_) * static_cast<double>(plan_.batch) >= kProductsToShare;
   reported_ = program_.outputs;
   reported_.insert(reported_.end(), program_.extra_outputs.begin(), program_.extra_outputs.end());
-  give_back_freed_memory(constant_bytes(program_));
+  if (constant_bytes(program_) >= kLargeModelBytes) give_back_freed_memory();
   check_total_fits(needed_bytes(options.threads), with_limit(options).memory_limit_bytes);
   for (const std::uint32_t value : reported_) {
     const Value& whole = program_.values[value];

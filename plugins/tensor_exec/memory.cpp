@@ -2,7 +2,17 @@
 
 #include <algorithm>
 
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
 namespace adze::exec {
+
+void give_back_freed_memory() {
+#if defined(__GLIBC__)
+  malloc_trim(0);
+#endif
+}
 
 std::size_t place_in_arena(const std::vector<Lifetime*>& buffers) {
   std::vector<Lifetime*> order = buffers;

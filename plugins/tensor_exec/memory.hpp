@@ -32,6 +32,10 @@ class AlignedBytes {
   std::unique_ptr<std::byte, Free> data_;
 };
 
+/// What loading a model and packing its weights freed, and the C library keeps: what is allocated
+/// next shall not come on top of it. Takes milliseconds.
+void give_back_freed_memory();
+
 /// A buffer that is written in step `first` and read for the last time in step `last`.
 struct Lifetime {
   std::size_t bytes, first, last;

@@ -204,8 +204,20 @@ class Planner {
     return check_node(site).plan(site);
   }
 
+  /// Packing weights leaves copies of them behind, of each layer of another size.
+  void give_back_copies(const Group& group) {
+    constexpr std::size_t kMany = 2 << 20;
+    for (const std::uint32_t input : program_.nodes[group.nodes.front()].inputs)
+      if (input != ADZE_NONE && program_.values[input].constant)
+        packed_bytes_ += program_.values[input].constant->bytes.size();
+    if (packed_bytes_ < kMany) return;
+    packed_bytes_ = 0;
+    give_back_freed_memory();
+  }
+
   void add_group(const Group& group) {
     Planned planned = plan_group(group);
+    give_back_copies(group);
 
     Step step;
     step.nodes = group.nodes;
@@ -252,6 +264,7 @@ class Planner {
   Plan plan_;
   std::map<std::uint32_t, std::vector<std::pair<Form, std::size_t>>> forms_;
   std::vector<Layout> layouts_;
+  std::size_t packed_bytes_ = 0;  ///< since memory was given back
 };
 
 }  // namespace

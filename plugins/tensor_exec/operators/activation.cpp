@@ -1,5 +1,6 @@
 // Activations that are no plain limits: Celu, Erf, Gelu, Mish, Selu, Shrink, Softplus, Softsign,
 // Swish, ThresholdedRelu.
+#include "plugins/tensor_exec/avx2_functions.hpp"
 #include "plugins/tensor_exec/operators/all.hpp"
 #include "plugins/tensor_exec/operators/one_element.hpp"
 #include "plugins/tensor_exec/operators/vector_math.hpp"
@@ -92,7 +93,7 @@ void apply_all(const Activation& function, const float* src, float* dst, std::in
   using Kind = Activation::Kind;
   switch (function.kind) {
     case Kind::erf:
-      return apply_kind<Kind::erf>(function, src, dst, count);
+      return error_function_row(src, dst, count);
     case Kind::gelu:
       return apply_kind<Kind::gelu>(function, src, dst, count);
     case Kind::gelu_by_tanh:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "plugins/tensor_exec/avx2_functions.hpp"
 #include "plugins/tensor_exec/operators/all.hpp"
 #include "plugins/tensor_exec/operators/axes.hpp"
 #include "plugins/tensor_exec/operators/vector_math.hpp"
@@ -43,7 +44,7 @@ void softmax_row(const float* src, std::int64_t count, bool logarithms, float* d
                                                   : lanes[static_cast<std::size_t>(lane)];
   for (std::int64_t i = whole; i < count; ++i) lanes[0] = lanes[0] < src[i] ? src[i] : lanes[0];
   const float largest = *std::max_element(lanes.begin(), lanes.end());
-  for (std::int64_t i = 0; i < count; ++i) dst[i] = exponential(src[i] - largest);
+  exponential_row(src, largest, dst, count);
   lanes.fill(0);
   for (std::int64_t i = 0; i < whole; i += kLanes)
     for (std::int64_t lane = 0; lane < kLanes; ++lane)

@@ -5,6 +5,7 @@
 
 #include <bit>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 
@@ -37,9 +38,11 @@ struct PowerOfTwo {
   return result.of_rest * std::bit_cast<float>((result.power + 127) << 23);
 }
 
+inline constexpr float kLowestExponent = -86.6f, kHighestExponent = 88.72283f;
+
 /// Results below 2.5e-38 are 0.
 [[gnu::always_inline]] inline float exponential(float x) {
-  constexpr float kLowest = -86.6f, kHighest = 88.72283f;
+  constexpr float kLowest = kLowestExponent, kHighest = kHighestExponent;
   const float raised = x < kLowest ? kLowest : x;
   const PowerOfTwo limited = power_of_two(raised > kHighest ? kHighest : raised);
   // 2^power in two factors: 2^128 is no float, though its product may be one.
@@ -48,27 +51,27 @@ struct PowerOfTwo {
   return x < kLowest ? 0.0f : high;
 }
 
+/// Below the split the result is odd, from `flat` on it is 1.
+inline constexpr float kSplitError = 0.921875f, kFlatError = 4.0f;
+inline constexpr float kSmallError[] = {-6.0133932857e-4f, 4.9980008043e-3f,  -2.6770232245e-2f,
+                                        1.1281926930e-1f,  -3.7612506747e-1f, 1.2837915123e-1f};
+inline constexpr float kLargeError[] = {1.1303821339e-5f,  -3.2352329702e-4f, 3.6454070359e-3f,
+                                        -2.3768294603e-2f, 1.0624410957e-1f,  6.3514697552e-1f,
+                                        1.2864956260e-1f};
+
+template <std::size_t count>
+[[gnu::always_inline]] inline float polynomial(float x, const float (&coefficients)[count]) {
+  float result = coefficients[0];
+  for (std::size_t i = 1; i < count; ++i) result = result * x + coefficients[i];
+  return result;
+}
+
 [[gnu::always_inline]] inline float error_function(float x) {
-  constexpr float kSplit = 0.921875f, kFlat = 4.0f;  // from there on the result is 1
   const float magnitude = std::fabs(x);
-  const float square = x * x;
-  float small = -6.0133932857e-4f;
-  small = small * square + 4.9980008043e-3f;
-  small = small * square + -2.6770232245e-2f;
-  small = small * square + 1.1281926930e-1f;
-  small = small * square + -3.7612506747e-1f;
-  small = small * square + 1.2837915123e-1f;
-  small = small * x + x;
-  const float t = magnitude > kFlat ? kFlat : magnitude;
-  float large = 1.1303821339e-5f;
-  large = large * t + -3.2352329702e-4f;
-  large = large * t + 3.6454070359e-3f;
-  large = large * t + -2.3768294603e-2f;
-  large = large * t + 1.0624410957e-1f;
-  large = large * t + 6.3514697552e-1f;
-  large = large * t + 1.2864956260e-1f;
-  large = 1.0f - exponential(-(large * t + t));
-  return magnitude > kSplit ? std::copysign(large, x) : small;
+  const float small = polynomial(x * x, kSmallError) * x + x;
+  const float t = magnitude > kFlatError ? kFlatError : magnitude;
+  const float large = 1.0f - exponential_within(-(polynomial(t, kLargeError) * t + t));
+  return magnitude > kSplitError ? std::copysign(large, x) : small;
 }
 
 [[gnu::always_inline]] inline float hyperbolic_tangent(float x) {

@@ -1,6 +1,10 @@
 // Loops over quantized elements give what their definition says, of any length.
 #include "plugins/tensor_exec/bytes.hpp"
 
+#include <cmath>
+
+#include "plugins/tensor_exec/avx2_functions.hpp"
+#include "plugins/tensor_exec/operators/vector_math.hpp"
 #include "tests/unit/tensor_exec/execute.hpp"
 
 namespace adze::exec {
@@ -76,6 +80,35 @@ TEST(Bytes, are_combined_row_by_row) {
         ASSERT_EQ(got[at], combined(combination, rounding, pairs, a[at], b[other]))
             << static_cast<int>(combination) << ", " << width << ", " << i;
       }
+  }
+}
+
+/// Of any number of elements: the rest of a vector, too.
+TEST(Rows, have_the_bits_of_the_definition) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  std::vector<float> source = {0.0f,  -0.0f, kInfinity, -kInfinity, 1e30f,  -1e30f, 88.7f,
+                               88.8f, 89.0f, -86.5f,    -86.7f,     -90.0f, 0.92f,  -4.1f};
+  Random random(3);
+  for (int i = 0; i < 1000; ++i) source.push_back(random.number(-20, 20));
+  for (const float x : random.numbers(1001, -100, 100)) source.push_back(x);
+  const auto count = static_cast<std::int64_t>(source.size());
+  std::vector<float> logistics(source.size()), errors = logistics, powers = logistics;
+  logistic_row(source.data(), logistics.data(), count);
+  error_function_row(source.data(), errors.data(), count);
+  exponential_row(source.data(), 0.5f, powers.data(), count);
+  for (std::size_t i = 0; i < source.size(); ++i) {
+    const float x = source[i];
+    EXPECT_EQ(std::bit_cast<std::uint32_t>(logistics[i]), std::bit_cast<std::uint32_t>(logistic(x)))
+        << x;
+    EXPECT_EQ(std::bit_cast<std::uint32_t>(errors[i]),
+              std::bit_cast<std::uint32_t>(error_function(x)))
+        << x;
+    EXPECT_EQ(std::bit_cast<std::uint32_t>(powers[i]),
+              std::bit_cast<std::uint32_t>(exponential(x - 0.5f)))
+        << x;
+    const auto wide = static_cast<double>(x);
+    EXPECT_NEAR(static_cast<double>(logistics[i]), 1 / (1 + std::exp(-wide)), 1.2e-7) << x;
+    EXPECT_NEAR(static_cast<double>(errors[i]), std::erf(wide), 2e-7) << x;
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "plugins/tensor_exec/convolution.hpp"
 #include "plugins/tensor_exec/plan.hpp"
 #include "tests/unit/tensor_exec/execute.hpp"
 
@@ -55,13 +56,18 @@ struct Sum {
   }
 };
 
+/// Without AVX2, oneDNN 2.6 adds wrongly: the addition is a step of its own there.
+bool layers_take_additions() { return widest_vectors() != Vectors::narrower; }
+
 TEST(Groups, a_layer_takes_the_addition_and_the_limit_behind_it) {
+  if (!layers_take_additions()) GTEST_SKIP() << "the CPU has no AVX2";
   Sum graph({3, 1, 1});
   // Where the last of its nodes stands: the other layer is computed before.
   EXPECT_THAT(groups_of(graph.builder), ElementsAre(Nodes{1}, Nodes{0, 2, 3}));
 }
 
 TEST(Groups, what_is_shown_or_read_twice_is_not_taken) {
+  if (!layers_take_additions()) GTEST_SKIP() << "the CPU has no AVX2";
   Sum graph({3, 1, 1});
   EXPECT_THAT(groups_of(graph.builder, {graph.first}), ElementsAre(Nodes{0}, Nodes{1, 2, 3}));
   EXPECT_THAT(groups_of(graph.builder, {graph.first, graph.second}),
@@ -72,7 +78,11 @@ TEST(Groups, what_is_shown_or_read_twice_is_not_taken) {
 TEST(Groups, a_layer_that_rounds_does_not_take_an_addition) {
   Sum graph({3, 1, 1});
   graph.builder.quantize(graph.first, 0.1f, 128);
-  EXPECT_THAT(groups_of(graph.builder), ElementsAre(Nodes{0}, Nodes{1, 2, 3}));
+  // The other layer does not round.
+  if (layers_take_additions())
+    EXPECT_THAT(groups_of(graph.builder), ElementsAre(Nodes{0}, Nodes{1, 2, 3}));
+  else
+    EXPECT_THAT(groups_of(graph.builder), ElementsAre(Nodes{0}, Nodes{1}, Nodes{2, 3}));
 }
 
 TEST(Groups, a_layer_with_computed_weights_does_not_take_an_addition) {
