@@ -1,8 +1,8 @@
 #include "plugins/pruning/mask.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <string>
 #include <utility>
@@ -23,31 +23,47 @@ void drop_lowest(std::vector<std::size_t>& candidates, std::size_t count,
   for (auto dropped = candidates.begin(); dropped != middle; ++dropped) keep[*dropped] = 0;
 }
 
-/// The same order as that of the numbers; 0 and -0 are one.
-std::uint64_t ordered_bits(double score) {
-  constexpr std::uint64_t kSign = std::uint64_t{1} << 63;
-  const auto bits = std::bit_cast<std::uint64_t>(score + 0.0);
-  return bits & kSign ? ~bits : bits | kSign;
+/// Between which numbers the element at place `rank` of the sorted scores most probably lies: asked
+/// of some of them.
+std::pair<double, double> bracket_of(std::size_t rank, std::span<const double> scores) {
+  constexpr double kAll = std::numeric_limits<double>::infinity();
+  constexpr std::size_t kFew = 32768, kSample = 2048;
+  if (scores.size() < kFew) return {-kAll, kAll};
+  std::vector<double> sample;
+  const std::size_t step = scores.size() / kSample | 1;  // odd: of all columns
+  for (std::size_t i = step / 2; i < scores.size(); i += step) sample.push_back(scores[i]);
+  std::ranges::sort(sample);
+  const auto size = static_cast<double>(sample.size());
+  const double place = static_cast<double>(rank) / static_cast<double>(scores.size()) * size;
+  const double reach = 2 * std::sqrt(size);  // four standard deviations or more
+  const auto at = [&](double where) { return sample[static_cast<std::size_t>(where)]; };
+  return {place - reach < 0 ? -kAll : at(place - reach),
+          place + reach >= size ? kAll : at(place + reach)};
 }
 
-/// The element at place `rank` of the sorted scores, and how many are lower: one look at the first
-/// bits of all, then those that share them are sorted. That is what takes most of the time of a
-/// search in wide, flat layers.
+/// The element at place `rank` of the sorted scores, and how many are lower. Few are sorted: that
+/// is what takes most of the time of a search in wide, flat layers.
 std::pair<double, std::size_t> element_at(std::size_t rank, std::span<const double> scores) {
-  constexpr int kBits = 14;  // sign, exponent and two bits more
-  std::vector<std::uint32_t> counts(std::size_t{1} << kBits, 0);
-  for (const double score : scores) ++counts[ordered_bits(score) >> (64 - kBits)];
-  std::size_t lower = 0, bucket = 0;
-  while (lower + counts[bucket] <= rank) lower += counts[bucket++];
-  std::vector<double> shared;
-  shared.reserve(counts[bucket]);
-  for (const double score : scores)
-    if (ordered_bits(score) >> (64 - kBits) == bucket) shared.push_back(score);
-  const auto middle = shared.begin() + static_cast<std::ptrdiff_t>(rank - lower);
-  std::nth_element(shared.begin(), middle, shared.end());
-  lower += static_cast<std::size_t>(
-      std::count_if(shared.begin(), middle, [&](double score) { return score < *middle; }));
-  return {*middle, lower};
+  auto [low, high] = bracket_of(rank, scores);
+  std::vector<double> between(scores.size());
+  for (;;) {
+    std::size_t lower = 0, count = 0;
+    for (const double score : scores) {
+      lower += score < low;
+      between[count] = score;
+      count += !(score < low) & !(score > high);
+    }
+    if (rank < lower || rank >= lower + count) {
+      low = -std::numeric_limits<double>::infinity();
+      high = -low;
+      continue;
+    }
+    const auto middle = between.begin() + static_cast<std::ptrdiff_t>(rank - lower);
+    std::nth_element(between.begin(), middle, between.begin() + static_cast<std::ptrdiff_t>(count));
+    return {*middle,
+            lower + static_cast<std::size_t>(std::count_if(
+                        between.begin(), middle, [&](double score) { return score < *middle; }))};
+  }
 }
 
 /// The same of all: several times as fast as sorting places, which large layers need.
