@@ -14,8 +14,9 @@ of each value's grid:
 A model passes when it loads in ONNX Runtime and no piece differs by more than one step, or in more
 than one element and 0.1 %. What is left in floats behind an operator whose result jumps (Equal, TopK: a decoder's
 search for peaks) is not compared, for sums in another order move it from one side to the other; the table says how
-many such layers there are. A Softmax may differ by one step anywhere: ONNX Runtime makes one
-operator of it and its grids, which computes by a table and cuts off what is behind the point. `--runs` keeps what each model gave: a table that was stopped goes on where it was.
+many such layers there are. A Softmax may differ by one step anywhere: ONNX Runtime makes one operator of it and its grids,
+which computes by a table and cuts off what is behind the point. `--runs` keeps what each model gave: a table that was stopped
+goes on where it was.
 ADZE_ONNXRUNTIME names ONNX Runtime's library. Exit code 1 when a model does not pass.
 """
 import argparse
