@@ -193,7 +193,7 @@ std::vector<std::vector<std::byte>> Connection::receive_streams(
     if (frame && frame->type == FrameType::request) {
       if (frame->nonce == nonce_ && frame->seq <= seq_) continue;  // it came twice
       waiting_.push_back(*frame);
-      throw Error(ADZE_ABORTED, "another request came before all data of this one");
+      throw RigError(ADZE_DATA_LOSS, "another request came before all data of this one");
     }
     if (!frame || frame->nonce != nonce_ || frame->seq != seq_) continue;
     if (frame->type == FrameType::cancel) throw Cancelled();

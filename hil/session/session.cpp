@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <deque>
 #include <utility>
 
 #include "host/base/error.hpp"
@@ -18,6 +19,8 @@ using host::FrameType;
 using host::RigError;
 
 constexpr std::size_t kPieceBytes = 512u << 10;
+/// One is under way while the board stores the one before.
+constexpr std::size_t kPiecesOnTheWay = 2;
 constexpr std::int64_t kGoodbyeMs = 1000, kBusyMs = 3000;
 
 }  // namespace
@@ -158,8 +161,9 @@ BoardSession::~BoardSession() {
   }
 }
 
-/// The next frame of the current request that is no progress note.
-Frame BoardSession::receive(Deadline deadline, const char* what, const Progress& progress) {
+/// The next frame of that request that is no progress note.
+Frame BoardSession::receive(Deadline deadline, std::uint32_t seq, const char* what,
+                            const Progress& progress) {
   Deadline silence = host::after_ms(timeouts_.silence_ms);
   for (;;) {
     std::optional<Frame> frame;
@@ -173,7 +177,7 @@ Frame BoardSession::receive(Deadline deadline, const char* what, const Progress&
       throw RigError(ADZE_DEADLINE_EXCEEDED,
                      "board " + link_->name() + " did not answer in time when asked to " + what +
                          "; check it with `adze board info`, restart its agent if it hangs");
-    const bool ours = frame->seq == seq_ && (nonce_ == 0 || frame->nonce == nonce_);
+    const bool ours = frame->seq == seq && (nonce_ == 0 || frame->nonce == nonce_);
     // What the agent says about the link as a whole has no request.
     const bool about_link = frame->type == FrameType::error && frame->seq == 0;
     if (!ours && !about_link) continue;  // left over from another session
@@ -189,8 +193,7 @@ Frame BoardSession::receive(Deadline deadline, const char* what, const Progress&
   }
 }
 
-Frame BoardSession::ask(std::vector<std::byte> payload, std::int64_t timeout_ms, const char* what,
-                        const std::function<void()>& send_data, const Progress& progress) {
+Deadline BoardSession::send(std::vector<std::byte> payload, std::int64_t timeout_ms) {
   if (!frames_)
     throw RigError(ADZE_UNAVAILABLE,
                    "board '" + board_.board + "' went away and did not come back");
@@ -199,11 +202,22 @@ Frame BoardSession::ask(std::vector<std::byte> payload, std::int64_t timeout_ms,
   frames_->send(
       {.type = FrameType::request, .seq = ++seq_, .nonce = nonce_, .payload = std::move(payload)},
       deadline);
-  if (send_data) send_data();
+  return deadline;
+}
+
+Frame BoardSession::receive_response(Deadline deadline, std::uint32_t seq, const char* what,
+                                     const Progress& progress) {
   for (;;) {
-    Frame frame = receive(deadline, what, progress);
+    Frame frame = receive(deadline, seq, what, progress);
     if (frame.type == FrameType::response) return frame;
   }
+}
+
+Frame BoardSession::ask(std::vector<std::byte> payload, std::int64_t timeout_ms, const char* what,
+                        const std::function<void()>& send_data, const Progress& progress) {
+  const Deadline deadline = send(std::move(payload), timeout_ms);
+  if (send_data) send_data();
+  return receive_response(deadline, seq_, what, progress);
 }
 
 void BoardSession::send_stream(std::uint16_t stream, std::span<const std::byte> bytes,
@@ -227,7 +241,7 @@ std::vector<std::byte> BoardSession::receive_stream(std::uint16_t stream, std::u
   std::vector<std::byte> bytes;
   const Deadline deadline = host::after_ms(timeouts_.run_ms);
   for (std::uint16_t part = 0;;) {
-    const Frame frame = receive(deadline, what, {});
+    const Frame frame = receive(deadline, seq_, what, {});
     // What came twice: the response, or data that is here already.
     if (frame.type == FrameType::response) continue;
     if (frame.type != FrameType::data || frame.stream > stream) bad("something but its data");
@@ -281,24 +295,39 @@ FlashResult BoardSession::flash_once(const ByteSource& source, const Progress& p
           .payload);
   result.skipped = begun.present;
   if (begun.present) return result;
+  struct Piece {
+    std::uint32_t seq;
+    std::uint64_t end;
+    Deadline deadline;
+  };
+  std::deque<Piece> on_the_way;
   std::vector<std::byte> piece;
-  for (std::uint64_t at = begun.offset; at < source.size();) {
-    piece.resize(
-        static_cast<std::size_t>(std::min<std::uint64_t>(kPieceBytes, source.size() - at)));
-    source.read(at, piece);
-    const FlashData data{.offset = at, .size_bytes = piece.size()};
+  for (std::uint64_t sent = begun.offset, stored = begun.offset; stored < source.size();) {
+    while (sent < source.size() && on_the_way.size() < kPiecesOnTheWay) {
+      piece.resize(
+          static_cast<std::size_t>(std::min<std::uint64_t>(kPieceBytes, source.size() - sent)));
+      source.read(sent, piece);
+      const Deadline deadline =
+          send(FlashData{.offset = sent, .size_bytes = piece.size()}.encode(timeouts_.quick_ms),
+               timeouts_.quick_ms);
+      send_stream(0, piece, host::after_ms(timeouts_.quick_ms));
+      sent += piece.size();
+      on_the_way.push_back({.seq = seq_, .end = sent, .deadline = deadline});
+    }
+    const Piece first = on_the_way.front();
+    on_the_way.pop_front();
     const Frame reply =
-        ask(data.encode(timeouts_.quick_ms), timeouts_.quick_ms, "store a piece of a bundle",
-            [&] { send_stream(0, piece, host::after_ms(timeouts_.quick_ms)); });
-    const std::uint64_t stored = FlashDataReply::decode(reply.payload).offset;
-    if (stored != at + piece.size())
+        receive_response(first.deadline, first.seq, "store a piece of a bundle", {});
+    const std::uint64_t told = FlashDataReply::decode(reply.payload).offset;
+    if (told != first.end)
       throw RigError(ADZE_DATA_LOSS, "board " + link_->name() + " says it stored " +
-                                         std::to_string(stored) + " bytes, " +
-                                         std::to_string(at + piece.size()) + " were sent");
-    result.sent_bytes += piece.size();
+                                         std::to_string(told) + " bytes, " +
+                                         std::to_string(first.end) + " were sent");
+    result.sent_bytes += told - stored;
     progressed_ = true;
-    at = stored;
-    if (progress) progress(static_cast<double>(at) / static_cast<double>(source.size()), "sending");
+    stored = told;
+    if (progress)
+      progress(static_cast<double>(stored) / static_cast<double>(source.size()), "sending");
   }
   const Frame reply =
       ask(BundleRequest{.bundle = bundle.id()}.encode(Verb::flash_commit, timeouts_.store_ms),

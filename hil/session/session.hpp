@@ -82,7 +82,12 @@ class BoardSession {
  private:
   host::Frame ask(std::vector<std::byte> payload, std::int64_t timeout_ms, const char* what,
                   const std::function<void()>& send_data = {}, const Progress& progress = {});
-  host::Frame receive(Deadline deadline, const char* what, const Progress& progress);
+  /// Returns when its answer is to be there.
+  Deadline send(std::vector<std::byte> payload, std::int64_t timeout_ms);
+  host::Frame receive(Deadline deadline, std::uint32_t seq, const char* what,
+                      const Progress& progress);
+  host::Frame receive_response(Deadline deadline, std::uint32_t seq, const char* what,
+                               const Progress& progress);
   void send_stream(std::uint16_t stream, std::span<const std::byte> bytes, Deadline deadline);
   std::vector<std::byte> receive_stream(std::uint16_t stream, std::uint64_t max_bytes,
                                         const char* what);

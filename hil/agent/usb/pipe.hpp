@@ -17,7 +17,7 @@ namespace adze::hil::usb {
 /// Not all controllers can do more in one go; a multiple of every packet size.
 inline constexpr std::size_t kTransferBytes = 16 * 1024;
 /// In each direction; what the agent has not taken yet stays in them, so they bound its memory.
-inline constexpr std::size_t kTransfers = 16;
+inline constexpr std::size_t kTransfers = 32;
 
 struct Transfer {
   Transfer() : buffer(kTransferBytes) {}
