@@ -28,3 +28,6 @@ echo "== release build and all tests"
 cmake --preset release -DADZE_BUILD_TESTS=ON >/dev/null
 cmake --build --preset release -j "$jobs"
 ctest --test-dir build/release --output-on-failure -j "$jobs" --no-tests=error
+
+echo "== the agent of boards, on arm64"
+ci/arm64_agent.sh
