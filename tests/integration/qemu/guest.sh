@@ -2,7 +2,7 @@
 # guest.sh <source> <build> high|super [<filter>]: boots Debian's kernel under QEMU, without KVM and
 # without root, shares this machine's files with it (read only), and runs test_usb_guest there.
 set -euo pipefail
-source=$1 build=$2 speed=$3 filter=${4:-*}
+source=$1 build=$2 speed=$3 filter=${4:-Usb.*}
 here=$(cd "$(dirname "$0")" && pwd)
 kernel=$source/build/kernel
 
@@ -24,11 +24,14 @@ cp -r "$kernel/modules" "$work/root/lib/modules"
 install -m 755 "$here/guest_init.sh" "$work/root/init"
 (cd "$work/root" && find . | cpio -o -H newc --quiet | gzip -1 >"$work/initrd.gz")
 
+ADZE_GUEST_FILES=$work ADZE_BINARY_DIR=$build "$build/tests/test_usb_guest" --gtest_filter='Bundles.*' >"$work/log" ||
+  { cat "$work/log"; exit 1; }
+
 # What the guest's script is told; it has no command line of its own.
 printf '%s\n' "export ADZE_SOURCE_DIR='$source' ADZE_BINARY_DIR='$build' ADZE_GUEST_SPEED=$speed" \
-  "export ADZE_KERNEL='$kernel' GTEST_FILTER='$filter' GTEST_COLOR=no" >"$work/environment"
+  "export ADZE_KERNEL='$kernel' GTEST_FILTER='$filter' GTEST_COLOR=no ADZE_GUEST_FILES='$work' ${ADZE_FLASH_SHARE:+ADZE_FLASH_SHARE=$ADZE_FLASH_SHARE}" >"$work/environment"
 # The host's files come with their users; those that are root's here are root's there.
-timeout 580 qemu-system-x86_64 -M pc -accel tcg,thread=multi -smp 2 -cpu max -m 1536 \
+timeout 880 qemu-system-x86_64 -M pc -accel tcg,thread=multi -smp 2 -cpu max -m 1536 \
   -display none -nodefaults -no-user-config -serial stdio -monitor none -no-reboot \
   -kernel "$kernel/vmlinux" -initrd "$work/initrd.gz" \
   -virtfs local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap \
