@@ -178,7 +178,7 @@ void Lookup::run(const std::uint8_t* src, std::int64_t count, std::uint8_t* dst)
   for (; i < count; ++i) dst[i] = table_[src[i]];
 }
 
-CombineBytes combine_bytes(Combination combination, Rounding rounding) {
+CombineBytes combine_bytes(BinaryOperation combination, Rounding rounding) {
   static constexpr CombineBytes kHalfEven[] = {add_half_even, sub_half_even, mul_half_even,
                                                div_half_even};
   static constexpr CombineBytes kHalfUp[] = {add_half_up, sub_half_up, mul_half_up, div_half_up};
@@ -186,8 +186,8 @@ CombineBytes combine_bytes(Combination combination, Rounding rounding) {
   if (rounding == Rounding::half_up) return kHalfUp[index];
 #if defined(ADZE_AVX2)
   if (widest_vectors() != Vectors::narrower) {
-    if (combination == Combination::add) return add_vectors;
-    if (combination == Combination::mul) return multiply_vectors;
+    if (combination == BinaryOperation::add) return add_vectors;
+    if (combination == BinaryOperation::mul) return multiply_vectors;
   }
 #endif
   return kHalfEven[index];

@@ -24,7 +24,7 @@ class Lookup {
   bool has_vectors_;
 };
 
-enum class Combination : std::uint8_t { add, sub, mul, div };
+enum class BinaryOperation : std::uint8_t { add, sub, mul, div };
 
 /// `rows` of `width` elements; each dequantized, combined in floats, limited, and quantized.
 struct BytePairs {
@@ -36,6 +36,6 @@ struct BytePairs {
   Clamp clamp;
 };
 using CombineBytes = void (*)(const BytePairs& pairs);
-CombineBytes combine_bytes(Combination combination, Rounding rounding);
+CombineBytes combine_bytes(BinaryOperation combination, Rounding rounding);
 
 }  // namespace adze::exec

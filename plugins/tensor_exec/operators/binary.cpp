@@ -12,12 +12,12 @@ namespace {
 
 constexpr std::int64_t kBlock = 512;  ///< elements that stay in the first-level cache
 
-Combination combination_of(const Site& site) {
+BinaryOperation combination_of(const Site& site) {
   const std::string& op = site.node.op;
-  return op == "Add"   ? Combination::add
-         : op == "Sub" ? Combination::sub
-         : op == "Mul" ? Combination::mul
-                       : Combination::div;
+  return op == "Add"   ? BinaryOperation::add
+         : op == "Sub" ? BinaryOperation::sub
+         : op == "Mul" ? BinaryOperation::mul
+                       : BinaryOperation::div;
 }
 
 /// Rows of two operands, and what is made of them.
@@ -39,15 +39,15 @@ template <class Combine>
 }
 
 ADZE_MULTIVERSION
-void combine(Combination combination, const Rows& rows) {
+void combine(BinaryOperation combination, const Rows& rows) {
   switch (combination) {
-    case Combination::add:
+    case BinaryOperation::add:
       return combine_each(rows, [](float x, float y) { return x + y; });
-    case Combination::sub:
+    case BinaryOperation::sub:
       return combine_each(rows, [](float x, float y) { return x - y; });
-    case Combination::mul:
+    case BinaryOperation::mul:
       return combine_each(rows, [](float x, float y) { return x * y; });
-    case Combination::div:
+    case BinaryOperation::div:
       return combine_each(rows, [](float x, float y) { return x / y; });
   }
 }
@@ -78,7 +78,7 @@ struct Operand {
 };
 
 struct Problem {
-  Combination combination;
+  BinaryOperation combination;
   Shape sizes;  ///< of the result, in memory order
   std::array<Operand, 2> operands;
   std::optional<Quant8> output;

@@ -39,13 +39,13 @@ TEST(Bytes, are_looked_up_in_a_table) {
   EXPECT_TRUE(std::equal(all.begin(), all.end(), table.begin()));
 }
 
-std::uint8_t combined(Combination combination, Rounding rounding, const BytePairs& pairs,
+std::uint8_t combined(BinaryOperation combination, Rounding rounding, const BytePairs& pairs,
                       std::uint8_t a, std::uint8_t b) {
   const float x = dequantize(a, pairs.from_a), y = dequantize(b, pairs.from_b);
-  const float result = combination == Combination::add   ? x + y
-                       : combination == Combination::sub ? x - y
-                       : combination == Combination::mul ? x * y
-                                                         : x / y;
+  const float result = combination == BinaryOperation::add   ? x + y
+                       : combination == BinaryOperation::sub ? x - y
+                       : combination == BinaryOperation::mul ? x * y
+                                                             : x / y;
   const float raised = result < pairs.clamp.low ? pairs.clamp.low : result;
   const float limited = raised > pairs.clamp.high ? pairs.clamp.high : raised;
   return rounding == Rounding::half_even
@@ -70,7 +70,7 @@ TEST(Bytes, are_combined_row_by_row) {
     if (random.integer(0, 1)) pairs.clamp.low = 0;
     if (random.integer(0, 2) == 0) pairs.clamp.high = 3;
     if (random.integer(0, 3) == 0) pairs.to.high = 127;
-    const auto combination = static_cast<Combination>(random.integer(0, 3));
+    const auto combination = static_cast<BinaryOperation>(random.integer(0, 3));
     const Rounding rounding = random.integer(0, 2) ? Rounding::half_even : Rounding::half_up;
     combine_bytes(combination, rounding)(pairs);
     for (std::int64_t row = 0; row < rows; ++row)
