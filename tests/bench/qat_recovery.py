@@ -5,7 +5,7 @@ Runs three recipes (pruning alone, pruning and adze.quantize.ptq, pruning and ad
 a Markdown table; `--speed` adds a training epoch by a plain PyTorch loop, one in floats and ones with rounding, timed in turns
 (torch_training.py; needs an interpreter that has PyTorch, as Debian's /usr/bin/python3); `--only-steps` gives the processor
 time of one thread for a step of each, from the difference of two numbers of steps, which other work on the machine disturbs less.
-Usage: qat_recovery.py [--adze build/release/bin/adze] [--train 54000] [--epochs 6] [--speed | --only-speed | --only-steps]
+Usage: qat_recovery.py [--adze build/release/bin/adze] [--train 59000] [--epochs 5] [--speed | --only-speed | --only-steps]
 """
 import argparse
 import json
@@ -138,11 +138,11 @@ def main():
     parser.add_argument("--model", default="fmnist_mobilenet.onnx")
     parser.add_argument("--sparsity", type=float, default=0.9)
     parser.add_argument("--train", type=int, default=59000, help="images of [train], a tenth of them held out")
-    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--steps", type=int, default=0)
-    parser.add_argument("--rate", type=float, default=0.002)
-    parser.add_argument("--augment", default="mirror = true;shift = 2", help="lines of [train], separated by ;")
-    parser.add_argument("--extra", default="", help="more lines of the stage, separated by ;")
+    parser.add_argument("--rate", type=float, default=0.003)
+    parser.add_argument("--augment", default="", help="lines of [train], as mirror = true;shift = 2")
+    parser.add_argument("--extra", default="float_share = 0.7", help="more lines of the stage, separated by ;")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--speed", action="store_true")
     parser.add_argument("--speed-train", type=int, default=6000)

@@ -89,13 +89,12 @@ def compare(arguments, model, data):
 
 
 def behind_jumps(model):
-    """Names of the nodes whose results jump; at a grid that ends, as cut() gives new numbers there."""
-    values, nodes = set(), set()
+    """Names of the results that jump, and of their nodes; at a grid that ends, as cut() gives new numbers there."""
+    names = set()
     for node in model.graph.node:
-        if node.op_type in JUMPING or values & set(node.input):
-            nodes.add(node.name)
-            values.update(node.output)
-    return nodes
+        if node.op_type in JUMPING or names & set(node.input):
+            names |= {node.name, *node.output}
+    return names
 
 
 def shape_of(info):
