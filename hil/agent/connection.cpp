@@ -134,8 +134,9 @@ void Connection::dispatch(Verb verb, const Frame& frame) {
       return run(RunRequest::decode(frame.payload));
     case Verb::profile: {
       const std::vector<std::byte> rows = worker_.profile(deadline_, beat);
-      reply(host::encode_cbor(nlohmann::json::object()));
-      return send_stream(0, rows);
+      reply(host::encode_cbor(nlohmann::json::object()), FrameLink::Send::with_more);
+      send_stream(0, rows);
+      return frames_.flush(host::after_ms(kSendMs));
     }
     case Verb::telemetry:
       return reply(agent_.hardware().feel(read_telemetry()).encode());
@@ -151,10 +152,10 @@ void Connection::dispatch(Verb verb, const Frame& frame) {
   }
 }
 
-void Connection::reply(std::vector<std::byte> payload) {
+void Connection::reply(std::vector<std::byte> payload, FrameLink::Send when) {
   frames_.send(
       {.type = FrameType::response, .seq = seq_, .nonce = nonce_, .payload = std::move(payload)},
-      host::after_ms(kSendMs));
+      host::after_ms(kSendMs), when);
 }
 
 void Connection::send_error(const Frame& to, const ErrorNote& note) {
@@ -169,7 +170,7 @@ void Connection::send_stream(std::uint16_t stream, std::span<const std::byte> by
     const auto part = bytes.first(std::min(bytes.size(), kStreamPieceBytes));
     bytes = bytes.subspan(part.size());
     frame.flags = bytes.empty() ? host::kFrameLast : 0;
-    frames_.send(frame, part, host::after_ms(kSendMs));
+    frames_.send(frame, part, host::after_ms(kSendMs), FrameLink::Send::with_more);
     ++frame.part;
   } while (!bytes.empty());
 }
@@ -416,7 +417,7 @@ void Connection::run(RunRequest request) {
 
 void Connection::send_results(RunReply results, const std::vector<host::SharedBuffer>& outputs,
                               std::span<const std::byte> times) {
-  reply(results.encode());
+  reply(results.encode(), FrameLink::Send::with_more);
   std::uint16_t stream = 0;
   if (agent_.hardware().faults().nan_output) {
     std::vector<std::vector<std::byte>> copies;
@@ -428,6 +429,7 @@ void Connection::send_results(RunReply results, const std::vector<host::SharedBu
     for (const host::SharedBuffer& output : outputs) send_stream(stream++, output.bytes());
   }
   send_stream(stream, times);
+  frames_.flush(host::after_ms(kSendMs));
 }
 
 }  // namespace adze::hil

@@ -22,7 +22,7 @@ class Connection {
   std::optional<host::Frame> next_frame(Deadline deadline);
   void handle(const host::Frame& frame);
   void answer(const host::Frame& request);
-  void reply(std::vector<std::byte> payload);
+  void reply(std::vector<std::byte> payload, FrameLink::Send when = FrameLink::Send::now);
   void send_error(const host::Frame& to, const ErrorNote& note);
   void send_stream(std::uint16_t stream, std::span<const std::byte> bytes);
   std::vector<std::vector<std::byte>> receive_streams(const std::vector<std::uint64_t>& sizes);

@@ -5,11 +5,18 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <mutex>
+#include <optional>
+
+#include "host/base/deadline.hpp"
 
 namespace adze::hil {
 namespace {
 
 namespace fs = std::filesystem;
+
+/// Sensors change slowly, and reading a dozen files takes as long as a small inference.
+constexpr std::int64_t kFreshMs = 100;
 
 std::string first_line(const fs::path& file) {
   std::ifstream stream(file);
@@ -24,9 +31,7 @@ double number_in(const fs::path& file) {
   return stream >> value ? value : Telemetry::kUnknown;
 }
 
-}  // namespace
-
-Telemetry read_telemetry() {
+Telemetry read_sensors() {
   const fs::path cpu = "/sys/devices/system/cpu/cpu0/cpufreq";
   Telemetry telemetry{.governor = first_line(cpu / "scaling_governor"),
                       .frequency_mhz = number_in(cpu / "scaling_cur_freq") / 1000,  // from kHz
@@ -42,6 +47,20 @@ Telemetry read_telemetry() {
     telemetry.temperature_c = std::fmax(telemetry.temperature_c, celsius);  // ignores NaN
   }
   return telemetry;
+}
+
+}  // namespace
+
+Telemetry read_telemetry() {
+  static std::mutex mutex;
+  static std::optional<Telemetry> last;
+  static host::Deadline fresh_until;
+  const std::lock_guard lock(mutex);
+  if (!last || host::remaining_ms(fresh_until) == 0) {
+    last = read_sensors();
+    fresh_until = host::after_ms(kFreshMs);
+  }
+  return *last;
 }
 
 std::string kernel_version() {

@@ -7,6 +7,7 @@
 
 namespace adze::hil {
 
+/// At most 100 ms old. [any] thread.
 Telemetry read_telemetry();
 /// "Linux 6.1.0"
 std::string kernel_version();

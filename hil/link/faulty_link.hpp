@@ -26,6 +26,7 @@ class FaultyLink : public Link {
   std::size_t read(std::span<std::byte> into, Deadline deadline) override;
   void reset() override;
   std::string token() const override { return link_.token(); }
+  bool is_stream() const override { return link_.is_stream(); }
 
  private:
   struct Direction {

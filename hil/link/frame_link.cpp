@@ -1,18 +1,29 @@
 #include "hil/link/frame_link.hpp"
 
+#include <utility>
+
 #include "host/base/error.hpp"
 
 namespace adze::hil {
 
 void FrameLink::send(const host::Frame& frame, std::span<const std::byte> payload,
-                     Deadline deadline) {
+                     Deadline deadline, Send when) {
   const host::FrameHeader header = host::encode_frame_header(frame, payload.size());
-  std::vector<std::byte> body(payload.begin(), payload.end());
   const std::uint32_t sum = host::crc32c(payload);
   const auto tail = std::as_bytes(std::span(&sum, 1));
-  body.insert(body.end(), tail.begin(), tail.end());
-  link_.write(header, deadline);
-  link_.write(body, deadline);
+  waiting_.insert(waiting_.end(), header.begin(), header.end());
+  if (!link_.is_stream()) flush(deadline);
+  waiting_.insert(waiting_.end(), payload.begin(), payload.end());
+  waiting_.insert(waiting_.end(), tail.begin(), tail.end());
+  if (when == Send::now || !link_.is_stream() || waiting_.size() >= kMostWaitingBytes)
+    flush(deadline);
+}
+
+void FrameLink::flush(Deadline deadline) {
+  if (waiting_.empty()) return;
+  // What a failed write left is not sent again.
+  const std::vector<std::byte> bytes = std::exchange(waiting_, {});
+  link_.write(bytes, deadline);
 }
 
 host::Frame FrameLink::receive(Deadline deadline) {
@@ -35,6 +46,7 @@ std::optional<host::Frame> FrameLink::receive_before(Deadline deadline) {
 void FrameLink::reset() {
   link_.reset();
   decoder_.reset();
+  waiting_.clear();
 }
 
 }  // namespace adze::hil

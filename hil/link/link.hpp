@@ -30,6 +30,11 @@ class Link {
   /// The secret that a hello on this link shows, or is to show; empty: the link itself says who is
   /// at the other end.
   virtual std::string token() const { return {}; }
+  /// Bytes without borders: several small frames may go out in one write, which wakes the other
+  /// side once. On USB a write is a transfer.
+  virtual bool is_stream() const { return false; }
+  /// Who says hello on this link; empty: client_name().
+  virtual std::string client() const { return {}; }
 };
 
 /// A board that can be opened now.

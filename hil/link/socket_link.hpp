@@ -25,6 +25,7 @@ class SocketLink : public Link {
   void write(std::span<const std::byte> bytes, Deadline deadline) override;
   std::size_t read(std::span<std::byte> into, Deadline deadline) override;
   void reset() override;
+  bool is_stream() const override { return true; }
 
  private:
   int in() const { return in_.get(); }

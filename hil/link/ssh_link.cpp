@@ -51,6 +51,7 @@ class SshLink : public Link {
     return got;
   }
   void reset() override { pipe_->reset(); }
+  bool is_stream() const override { return true; }
 
  private:
   template <class Body>

@@ -94,7 +94,9 @@ BoardSession BoardSession::open(const std::string& address, SessionTimeouts time
 
 void BoardSession::say_hello() {
   nonce_ = 0;
-  const HelloRequest hello{.client = client_name(), .token = link_->token()};
+  const std::string client = link_->client();
+  const HelloRequest hello{.client = client.empty() ? client_name() : client,
+                           .token = link_->token()};
   const Frame reply = ask(hello.encode(timeouts_.hello_ms), timeouts_.hello_ms, "say hello");
   HelloReply board = HelloReply::decode(reply.payload);
   if (!board_.board.empty() &&
@@ -201,12 +203,13 @@ Deadline BoardSession::send(std::vector<std::byte> payload, std::int64_t timeout
   const Deadline deadline = host::after_ms(timeout_ms + 2 * kHeartbeatMs);
   frames_->send(
       {.type = FrameType::request, .seq = ++seq_, .nonce = nonce_, .payload = std::move(payload)},
-      deadline);
+      deadline, FrameLink::Send::with_more);
   return deadline;
 }
 
 Frame BoardSession::receive_response(Deadline deadline, std::uint32_t seq, const char* what,
                                      const Progress& progress) {
+  frames_->flush(deadline);
   for (;;) {
     Frame frame = receive(deadline, seq, what, progress);
     if (frame.type == FrameType::response) return frame;
@@ -227,7 +230,7 @@ void BoardSession::send_stream(std::uint16_t stream, std::span<const std::byte> 
     const auto part = bytes.first(std::min(bytes.size(), kPieceBytes));
     bytes = bytes.subspan(part.size());
     frame.flags = bytes.empty() ? host::kFrameLast : 0;
-    frames_->send(frame, part, deadline);
+    frames_->send(frame, part, deadline, FrameLink::Send::with_more);
     ++frame.part;
   } while (!bytes.empty());
 }
