@@ -43,6 +43,22 @@ PowerHooks parse_power(TomlTable table) {
   return hooks;
 }
 
+Meter parse_meter(TomlTable table) {
+  Meter meter{.command = table.texts("command").value_or(std::vector<std::string>{}),
+              .device = table.text("device").value_or(""),
+              .baud = table.integer("baud", 1).value_or(115'200),
+              .idle_s = table.number("idle_s").value_or(3)};
+  if (!(meter.idle_s > 0 && meter.idle_s <= 600))
+    table.fail(*table.raw().get("idle_s"), "'meter.idle_s' must be above 0, at most 600");
+  table.refuse_other_keys();
+  if (meter.command.empty() == meter.device.empty())
+    throw Error(ADZE_INVALID_ARGUMENT,
+                table.where() +
+                    ": [board.meter] needs either `command`, a list of a program and its "
+                    "arguments, or `device`");
+  return meter;
+}
+
 InventoryBoard parse_board(TomlTable table) {
   static constexpr std::array<const char*, 5> kSchemes{"usb:", "ssh:", "tcp:", "unix:", "sim:"};
   const auto text = [&](const char* key) { return table.text(key).value_or(""); };
@@ -53,11 +69,13 @@ InventoryBoard parse_board(TomlTable table) {
                        .agent_id = text("agent_id"),
                        .agent = text("agent"),
                        .console = text("console"),
+                       .console_baud = table.integer("console_baud", 1).value_or(115'200),
                        .owner = text("owner"),
                        .notes = text("notes"),
                        .tags = table.texts("tags").value_or(std::vector<std::string>{}),
                        .fixtures = table.texts("fixtures").value_or(std::vector<std::string>{})};
   if (auto power = table.table("power")) board.power = parse_power(*power);
+  if (auto meter = table.table("meter")) board.meter = parse_meter(*meter);
   if (auto quirks = table.table("quirks")) {
     board.timeout_multiplier = quirks->number("timeout_multiplier").value_or(1);
     if (!(board.timeout_multiplier >= 0.1 && board.timeout_multiplier <= 100))

@@ -20,6 +20,14 @@ struct PowerHooks {
   bool any() const { return !cycle.empty() || (!on.empty() && !off.empty()); }
 };
 
+/// A meter that prints lines of "seconds,watts": a program with its arguments, or a serial line.
+struct Meter {
+  std::vector<std::string> command;
+  std::string device;
+  std::int64_t baud = 115'200;
+  double idle_s = 3;  ///< how long the idle board is measured before a run
+};
+
 /// One [[board]].
 struct InventoryBoard {
   std::string id;
@@ -29,9 +37,11 @@ struct InventoryBoard {
   std::string agent_id;  ///< what its agent calls itself; by default the id
   std::string agent;     ///< version its agent must have; empty: any
   std::string console;   ///< device of the serial console
+  std::int64_t console_baud = 115'200;
   std::string owner, notes;
   std::vector<std::string> tags, fixtures;
   PowerHooks power;
+  Meter meter;
   // Quirks.
   double timeout_multiplier = 1;
   std::int64_t replug_s = 5;  ///< how long it may be away after a fault

@@ -1,17 +1,10 @@
 #include "hil/inventory/power.hpp"
 
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
-
+#include "hil/inventory/program.hpp"
 #include "host/base/error.hpp"
-#include "host/base/owned_fd.hpp"
 
 namespace adze::hil {
 namespace {
@@ -43,54 +36,25 @@ void set_power(const InventoryBoard& board) {
 }  // namespace
 
 void run_hook(const std::vector<std::string>& arguments, std::int64_t timeout_ms) {
-  std::vector<std::string> copies = arguments;
-  std::vector<char*> pointers;
-  for (std::string& argument : copies) pointers.push_back(argument.data());
-  pointers.push_back(nullptr);
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC))
-    throw Error(ADZE_RESOURCE_EXHAUSTED,
-                std::string("cannot make a pipe: ") + std::strerror(errno));
-  const host::OwnedFd from(ends[0]);
-  host::OwnedFd to(ends[1]);
-  posix_spawn_file_actions_t actions;
-  posix_spawnattr_t attributes;
-  ::posix_spawn_file_actions_init(&actions);
-  ::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-  ::posix_spawn_file_actions_adddup2(&actions, to.get(), 1);
-  ::posix_spawn_file_actions_adddup2(&actions, to.get(), 2);
-  ::posix_spawnattr_init(&attributes);
-  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);  // killed with all it starts
-  pid_t pid = -1;
-  const int failed =
-      ::posix_spawnp(&pid, pointers[0], &actions, &attributes, pointers.data(), environ);
-  ::posix_spawn_file_actions_destroy(&actions);
-  ::posix_spawnattr_destroy(&attributes);
-  if (failed)
-    throw Error(ADZE_NOT_FOUND,
-                "cannot start the power hook '" + arguments.at(0) + "': " + std::strerror(failed));
-  to.reset();
-  ::fcntl(from.get(), F_SETFL, O_NONBLOCK);
+  Program program(arguments, "power hook");
   const Deadline end = host::after_ms(timeout_ms);
   std::string printed;
-  int status = 0;
-  for (pid_t ended = 0; ended == 0;) {
+  for (;;) {
+    // Asked first: what it printed before its end is read.
+    const bool ended = program.ended().has_value();
     char piece[512];
-    const ssize_t got = ::read(from.get(), piece, sizeof piece);
+    const ssize_t got = ::read(program.output(), piece, sizeof piece);
     if (got > 0 && printed.size() < kMostPrinted)
       printed.append(piece, static_cast<std::size_t>(got));
-    ended = ::waitpid(pid, &status, WNOHANG);
-    if (ended != 0) break;
-    if (host::remaining_ms(end) == 0) {
-      ::kill(-pid, SIGKILL);
-      ::waitpid(pid, &status, 0);
+    if (ended && got <= 0) break;
+    if (host::remaining_ms(end) == 0)
       throw RigError(ADZE_DEADLINE_EXCEEDED, "the power hook '" + arguments[0] +
                                                  "' did not end in time and was killed; it "
                                                  "printed: " +
                                                  printed);
-    }
     if (got <= 0) ::usleep(10'000);
   }
+  const int status = *program.ended();
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
     throw RigError(ADZE_UNAVAILABLE,
                    "the power hook '" + arguments[0] + "' failed; it printed: " + printed);

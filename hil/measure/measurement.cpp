@@ -42,6 +42,9 @@ Measurement make_measurement(const std::vector<std::int64_t>& times_ns, Conditio
 json to_json(const Conditions& c) {
   json along = json::array();
   for (const Telemetry& telemetry : c.along) along.push_back(telemetry_json(telemetry));
+  json console = json::array();
+  for (const ConsoleLine& line : c.console)
+    console.push_back({{"s", line.at_s}, {"text", line.text}});
   return {{"simulated", c.simulated},
           {"lab", c.lab},
           {"board", c.board},
@@ -62,8 +65,24 @@ json to_json(const Conditions& c) {
           {"throttled", c.throttled},
           {"warnings", c.warnings},
           {"link_faults", c.link_faults},
+          {"console", console},
+          {"console_forgotten", c.console_forgotten},
           {"attempts", c.attempts}};
 }
+
+namespace {
+
+json energy_json(const Energy& energy) {
+  return {{"idle_w", energy.idle_w},
+          {"mean_w", energy.mean_w},
+          {"per_inference_mj", energy.per_inference_j * 1e3},
+          {"ci95_mj",
+           energy.ci95 ? json({energy.ci95->low * 1e3, energy.ci95->high * 1e3}) : json(nullptr)},
+          {"samples", energy.samples},
+          {"parts", energy.parts}};
+}
+
+}  // namespace
 
 json to_json(const Measurement& measurement) {
   const Statistics& s = measurement.statistics;
@@ -80,6 +99,7 @@ json to_json(const Measurement& measurement) {
           {"max_ms", s.max},
           {"ci95_ms", s.ci95 ? json({s.ci95->low, s.ci95->high}) : json(nullptr)},
           {"outliers", {{"mild", s.mild_outliers}, {"severe", s.severe_outliers}}},
+          {"energy", measurement.energy ? energy_json(*measurement.energy) : json(nullptr)},
           {"conditions", to_json(measurement.conditions)}};
 }
 

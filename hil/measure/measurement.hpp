@@ -4,14 +4,21 @@
 #include <cstdint>
 #include <filesystem>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "hil/measure/ab.hpp"
+#include "hil/measure/energy.hpp"
 #include "hil/measure/statistics.hpp"
 #include "hil/protocol/messages.hpp"
 
 namespace adze::hil {
+
+struct ConsoleLine {
+  double at_s = 0;  ///< since the first run began
+  std::string text;
+};
 
 struct Conditions {
   bool simulated = false;
@@ -26,6 +33,8 @@ struct Conditions {
   std::vector<std::string> throttled;    ///< why the times are not to be believed
   std::vector<std::string> warnings;     ///< what else makes them vary
   std::vector<std::string> link_faults;  ///< that the session got over
+  std::vector<ConsoleLine> console;      ///< the last lines, where one is captured
+  std::size_t console_forgotten = 0;     ///< lines before them
   std::int64_t attempts = 1;             ///< runs until one was not throttled; this is the last
 };
 
@@ -33,6 +42,7 @@ struct Measurement {
   std::vector<double> samples_ms;  ///< raw, in the order they were made
   Statistics statistics;           ///< of samples_ms
   Conditions conditions;
+  std::optional<Energy> energy;  ///< where a meter ran along
 };
 
 /// Errors: INVALID_ARGUMENT without times.

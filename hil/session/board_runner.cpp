@@ -37,7 +37,12 @@ RunResult BoardRunner::timed_run(std::span<const host::Tensor> inputs, RunSettin
   const bool first = times_ns_.empty();
   settings.drop_first = first;
   settings.warmup_ms = first ? warmup_ms_ : 0;
+  RunWindow window{.begin_s = monotonic_s()};
   RunResult result = session_.run(loaded_.inputs, inputs, settings, progress);
+  window.end_s = monotonic_s();
+  window.inferences =
+      static_cast<std::int64_t>(result.times_ns.size()) + result.warmup_count + (first ? 1 : 0);
+  windows_.push_back(window);
   if (first) {
     conditions_.first_dropped = true;
     conditions_.first_ms = static_cast<double>(result.first_ns) / 1e6;
@@ -86,6 +91,7 @@ void BoardRunner::measure_guarded(std::span<const host::Tensor> inputs, std::int
   for (int attempt = 1; attempt <= limits.attempts; ++attempt) {
     const bool cool = cool_down(limits, progress);
     times_ns_.clear();
+    windows_.clear();
     conditions_.along.clear();
     measure(inputs, repeats, progress);
     conditions_.attempts = attempt;

@@ -32,6 +32,8 @@ class BoardRunner : public host::Runner {
   /// Raw, to be stored before anything is made of them.
   const std::vector<std::int64_t>& times_ns() const { return times_ns_; }
   const Conditions& conditions() const { return conditions_; }
+  /// When each run was, for what a meter saw.
+  const std::vector<RunWindow>& windows() const { return windows_; }
 
  private:
   bool cool_down(const GuardLimits& limits, const BoardSession::Progress& progress);
@@ -44,6 +46,7 @@ class BoardRunner : public host::Runner {
   LoadReply loaded_;
   std::vector<std::int64_t> times_ns_;
   Conditions conditions_;
+  std::vector<RunWindow> windows_;
 };
 
 }  // namespace adze::hil

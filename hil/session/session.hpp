@@ -82,7 +82,7 @@ class BoardSession {
  private:
   host::Frame ask(std::vector<std::byte> payload, std::int64_t timeout_ms, const char* what,
                   const std::function<void()>& send_data = {}, const Progress& progress = {});
-  /// Returns when its answer is to be there.
+  /// It may wait for receive_response() to go out. Returns when its answer is to be there.
   Deadline send(std::vector<std::byte> payload, std::int64_t timeout_ms);
   host::Frame receive(Deadline deadline, std::uint32_t seq, const char* what,
                       const Progress& progress);

@@ -117,6 +117,7 @@ ValidateResult validate(BoardSession& session, std::span<const std::byte> bundle
   if (!options.raw.empty())
     append_raw(options.raw, {.side = "", .times_ns = board.times_ns()}, board.conditions());
   result.measured = board.measurement();
+  result.windows = board.windows();
   result.against_emulated = compare(reference, measured);
   result.against_fp32 = compare(exact, measured);
   const bool broken = std::ranges::any_of(result.against_emulated,

@@ -35,6 +35,7 @@ struct ValidateResult {
   std::string signed_by;
   std::int64_t samples = 0;
   Measurement measured;
+  std::vector<RunWindow> windows;  ///< of the runs that were measured
   std::vector<host::OutputComparison> against_emulated, against_fp32;
   std::string emulated_verdict, fp32_verdict;
   std::string metric;

@@ -1,5 +1,9 @@
 #include "host/base/text.hpp"
 
+#include <sodium.h>
+
+#include "host/base/error.hpp"
+
 namespace adze::host {
 namespace {
 
@@ -42,6 +46,27 @@ std::string one_line(std::string_view text, std::size_t most_bytes) {
     text.remove_prefix(length ? length : 1);
   }
   return line;
+}
+
+std::string base64(std::span<const std::byte> bytes) {
+  constexpr int kVariant = sodium_base64_VARIANT_ORIGINAL;
+  std::string text(sodium_base64_encoded_len(bytes.size(), kVariant), '\0');
+  sodium_bin2base64(text.data(), text.size(), reinterpret_cast<const unsigned char*>(bytes.data()),
+                    bytes.size(), kVariant);
+  text.pop_back();  // the end of a C string
+  return text;
+}
+
+std::vector<std::byte> from_base64(std::string_view text) {
+  std::vector<std::byte> bytes(text.size() / 4 * 3);
+  std::size_t size = 0;
+  const char* end = nullptr;
+  if (sodium_base642bin(reinterpret_cast<unsigned char*>(bytes.data()), bytes.size(), text.data(),
+                        text.size(), nullptr, &size, &end, sodium_base64_VARIANT_ORIGINAL) ||
+      end != text.data() + text.size())
+    throw Error(ADZE_DATA_LOSS, "this is no base64");
+  bytes.resize(size);
+  return bytes;
 }
 
 }  // namespace adze::host

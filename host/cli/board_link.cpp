@@ -1,9 +1,14 @@
 #include "host/cli/board_link.hpp"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <cstdlib>
 
 #include "hil/inventory/inventory.hpp"
 #include "hil/inventory/lock.hpp"
+#include "hil/record/recorder.hpp"
+#include "hil/record/replayer.hpp"
 #include "hil/session/board_runner.hpp"
 #include "host/base/file.hpp"
 #include "host/base/hash.hpp"
@@ -11,6 +16,9 @@
 
 namespace adze::host {
 namespace {
+
+/// Of the console, in an error.
+constexpr std::size_t kConsoleLines = 10;
 
 class OwnedBoardRunner : public Runner {
  public:
@@ -39,22 +47,53 @@ hil::SessionTimeouts timeouts_of(const hil::InventoryBoard* board, const std::st
   return timeouts;
 }
 
+hil::BoardSession open_session(const Context& context, const std::string& address,
+                               const hil::SessionTimeouts& timeouts) {
+  hil::LinkOpener open = [address](Deadline deadline) { return hil::open_link(address, deadline); };
+  if (context.recorder) open = context.recorder->record(address, timeouts, std::move(open));
+  return hil::BoardSession(std::move(open), timeouts);
+}
+
 }  // namespace
 
-hil::BoardSession open_board(const std::string& name) {
+hil::BoardSession open_board(const Context& context, const std::string& name) {
+  if (context.replayer) {
+    const hil::SessionTimeouts timeouts = context.replayer->timeouts();
+    return hil::BoardSession(context.replayer->open(), timeouts);
+  }
   const hil::Inventory inventory = hil::load_inventory();
   const hil::InventoryBoard* board = inventory.find(name);
   if (!board) {
     // Without an inventory simulated boards have ids, too.
     const std::string id = name.substr(name.starts_with("sim:") ? 4 : 0);
     if (id.find_first_of(":/") == std::string::npos) hil::require_not_locked(id);
-    return hil::BoardSession::open(name, timeouts_of(nullptr, name));
+    return open_session(context, name, timeouts_of(nullptr, name));
   }
   hil::require_not_locked(board->id);
   if (board->link.starts_with("usb:")) hil::check_place(*board, hil::find_boards());
-  auto session = hil::BoardSession::open(board->link, timeouts_of(board, board->link));
+  auto session = open_session(context, board->link, timeouts_of(board, board->link));
   hil::check_identity(*board, session.board());
   return session;
+}
+
+std::unique_ptr<hil::Instruments> instruments_of(const Context& context, const std::string& name) {
+  if (!context.replayer) {
+    const hil::Inventory inventory = hil::load_inventory();
+    if (const hil::InventoryBoard* board = inventory.find(name))
+      return std::make_unique<hil::Instruments>(*board);
+  }
+  return std::make_unique<hil::Instruments>();
+}
+
+void with_console(const hil::Instruments& instruments, const std::function<void()>& body) {
+  try {
+    body();
+  } catch (const RigError& error) {
+    const std::vector<std::string> lines = instruments.last_console_lines(kConsoleLines);
+    if (lines.empty()) throw;
+    throw RigError(error.code, fmt::format("{}; its console said last:\n  {}", error.what(),
+                                           fmt::join(lines, "\n  ")));
+  }
 }
 
 hil::BoardSession::Progress board_progress(ProgressBar& bar) {
@@ -108,7 +147,7 @@ std::optional<hil::SecretKey> key_for(const hil::HelloReply& board) {
 
 std::unique_ptr<Runner> open_board_runner(Context& context, const std::string& address,
                                           const std::filesystem::path& model, const Graph& graph) {
-  auto session = open_board(address);
+  auto session = open_board(context, address);
   // The agent has one backend; its id is that of a plugin here too, unless it is the vendor's
   // runtime, which loads what the vendor's compiler made.
   const std::string backend = session.info().backend;

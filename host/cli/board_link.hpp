@@ -1,8 +1,10 @@
 // What the commands that need a board share.
 #pragma once
 
+#include <functional>
 #include <string>
 
+#include "hil/inventory/instruments.hpp"
 #include "hil/session/model_bundle.hpp"
 #include "hil/session/session.hpp"
 #include "host/cli/command.hpp"
@@ -16,8 +18,14 @@ inline constexpr const char* kBoardHelp =
 
 /// Opens a board by its id in the inventory or by its address. One that is in the inventory must
 /// not be locked by somebody else, must be where it belongs, and must be the board that is listed.
-/// Faults of the link are tried to be got over. Errors: as hil::BoardSession::open().
-hil::BoardSession open_board(const std::string& name);
+/// Faults of the link are tried to be got over. With context.replayer it is the board of the
+/// recording, whatever the name. Errors: as hil::BoardSession::open().
+hil::BoardSession open_board(const Context& context, const std::string& name);
+/// What the inventory names to listen to while the board works; none of a board that is not in it,
+/// or replayed. Errors: those of hil::Instruments.
+std::unique_ptr<hil::Instruments> instruments_of(const Context& context, const std::string& name);
+/// Runs `body`; when the rig fails, the error also says what the board's console said last.
+void with_console(const hil::Instruments& instruments, const std::function<void()>& body);
 /// Progress of a session's step as a bar.
 hil::BoardSession::Progress board_progress(ProgressBar& bar);
 /// "simulated board sim-01 (rzv2h)", or what is not verified.

@@ -27,16 +27,19 @@ struct MeasureOptions {
 double in_ms(std::int64_t ns) { return static_cast<double>(ns) / 1e6; }
 
 void bench(const MeasureOptions& options, Context& context) {
-  auto session = open_board(options.board);
+  auto session = open_board(context, options.board);
+  const auto instruments = instruments_of(context, options.board);
   hil::BoardRunner runner(session, "active bundle", options.warmup_ms);
-  {
+  with_console(*instruments, [&] {
     ProgressBar bar(context, "bench " + options.board);
+    instruments->measure_idle([&](const std::string& doing) { bar.update(0, doing); });
     runner.measure_guarded(hil::noise_for(runner.loaded().inputs, options.seed), options.samples,
                            options.guard, board_progress(bar));
-  }
+  });
   if (!options.raw.empty())
     hil::append_raw(options.raw, {.side = "", .times_ns = runner.times_ns()}, runner.conditions());
-  const hil::Measurement measurement = runner.measurement();
+  hil::Measurement measurement = runner.measurement();
+  instruments->add_to(measurement, runner.windows());
   context.result(
       to_json(measurement),
       fmt::format("{} runs {} ({})\n{}", describe(session.board()), runner.loaded().model,
@@ -94,7 +97,7 @@ std::string flash_quietly(hil::BoardSession& session, const std::filesystem::pat
 }
 
 void compare_on_board(const MeasureOptions& options, Context& context) {
-  auto session = open_board(options.board);
+  auto session = open_board(context, options.board);
   Side a{"A", {}, {}}, b{"B", {}, {}};
   // A board keeps the active bundle and the one that was before.
   for (const auto& [side, file] : {std::pair{&a, options.a}, {&b, options.b}}) {
@@ -230,7 +233,19 @@ std::string latency_text(const hil::Measurement& measurement) {
   if (c.first_dropped)
     text += fmt::format("first call dropped ({:.4f} ms), {} more of warming up\n", c.first_ms,
                         c.warmup_count);
-  return text + condition_text(c);
+  return text + energy_text(measurement) + condition_text(c);
+}
+
+std::string energy_text(const hil::Measurement& measurement) {
+  if (!measurement.energy) return "";
+  const hil::Energy& e = *measurement.energy;
+  return fmt::format(
+      "power: mean {:.3g} W, idle {:.3g} W; energy of an inference above idle: {:.4g} mJ ({}), {} "
+      "samples\n",
+      e.mean_w, e.idle_w, e.per_inference_j * 1e3,
+      e.ci95 ? fmt::format("95 % interval {:.4g} to {:.4g}", e.ci95->low * 1e3, e.ci95->high * 1e3)
+             : "no interval: too few samples a part",
+      e.samples);
 }
 
 std::string interval_text(const hil::Statistics& s) {

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
@@ -14,6 +15,11 @@
 #include "host/graph/graph.hpp"
 #include "host/plugin/registry.hpp"
 
+namespace adze::hil {
+class Recorder;
+class Replayer;
+}  // namespace adze::hil
+
 namespace adze::host {
 
 class Context {
@@ -24,8 +30,10 @@ class Context {
   std::vector<std::string> trust;  ///< ids of foreign plugins that run in this process
   IsolationLimits isolation;       ///< of the others; set before registry() is used
   std::string color = "auto";
-  std::uint32_t threads = 0;  ///< 0: as many as the machine has
-  Exit exit = Exit::ok;       ///< what the program returns when nothing is thrown
+  std::uint32_t threads = 0;          ///< 0: as many as the machine has
+  Exit exit = Exit::ok;               ///< what the program returns when nothing is thrown
+  hil::Recorder* recorder = nullptr;  ///< of the sessions with boards
+  hil::Replayer* replayer = nullptr;  ///< instead of boards
 
   /// Found on first use; rejected files are warned about once.
   const Registry& registry();
@@ -86,5 +94,9 @@ void add_plugin_check(CLI::App& group, Context& context);  // plugin check
 void add_bundle(CLI::App& app, Context& context);          // bundle make, verify
 void add_board(CLI::App& app, Context& context);           // board list, info, flash, bench, sim
 void add_validate(CLI::App& app, Context& context);        // validate
+
+/// Runs a command by its arguments, without the program's name.
+using RunCommand = std::function<Exit(const std::vector<std::string>&)>;
+void add_record(CLI::App& app, Context& context, const RunCommand& run);  // record, replay
 
 }  // namespace adze::host

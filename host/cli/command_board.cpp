@@ -28,7 +28,7 @@ struct BoardOptions {
 };
 
 void show_info(const BoardOptions& options, Context& context) {
-  auto session = open_board(options.board);
+  auto session = open_board(context, options.board);
   const hil::InfoReply info = session.info();
   const hil::Telemetry telemetry = session.telemetry();
   const auto or_null = [](double value) {
@@ -70,7 +70,7 @@ void show_info(const BoardOptions& options, Context& context) {
 void flash(const BoardOptions& options, Context& context) {
   const auto source = hil::file_source(options.bundle);
   hil::Bundle(*source).verify();
-  auto session = open_board(options.board);
+  auto session = open_board(context, options.board);
   hil::FlashResult result;
   {
     ProgressBar bar(context, "flash " + options.board);

@@ -139,7 +139,8 @@ std::string summary(const hil::ValidateResult& result, const hil::ModelBundle& b
             output.constant_a && output.constant_b ? "on both sides"
             : output.constant_b                    ? "on the board"
                                                    : "in the reference");
-  text += condition_text(c);
+  const std::string energy = energy_text(result.measured);
+  text += (energy.empty() ? "" : "  ") + energy + condition_text(c);
   for (const std::string& reason : result.reasons) text += "  FAIL: " + reason + "\n";
   if (c.lab && result.signed_by.empty()) text += "  the board takes unsigned bundles (lab mode)\n";
   return text;
@@ -223,7 +224,7 @@ std::string validate_model(ValidateOptions options, Context& context) {
     options.how.raw = options.out / "samples.jsonl";
     std::filesystem::remove(options.how.raw);  // of an earlier validation
   }
-  auto session = open_board(options.board);
+  auto session = open_board(context, options.board);
   const std::string board_type = session.board().board_type;
   const std::vector<std::int64_t> first{0};
   const hil::ModelBundle bundle = bundle_of(context, options.model, graph,
@@ -236,11 +237,14 @@ std::string validate_model(ValidateOptions options, Context& context) {
   BackendRunner fp32(context.registry().find("cpu"), {}, exact, "cpu", context.call_options(),
                      {.batch = options.batch});
   hil::ValidateResult result;
-  {
+  const auto instruments = instruments_of(context, options.board);
+  with_console(*instruments, [&] {
     ProgressBar bar(context, "validate on " + options.board);
+    instruments->measure_idle([&](const std::string& doing) { bar.update(0, doing); });
     result = hil::validate(session, bundle.bytes, *emulated.runner, fp32, *dataset, options.how,
                            board_progress(bar));
-  }
+  });
+  instruments->add_to(result.measured, result.windows);
   const double factor =
       bundle.predicted_ms ? interval_factor(load_facts(board_type), board_type) : 1;
   const json document = document_of(result, bundle, options, factor);

@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <cstdio>
+#include <algorithm>
 #include <new>
 
 #include "host/base/log.hpp"
@@ -28,8 +28,7 @@ void explain_unknown_command(const CLI::App& app) {
                   did_you_mean(left.front(), names), fmt::join(names, ", ")));
 }
 
-int run(int argc, char** argv) {
-  Context context;
+Exit run(Context& context, std::vector<std::string> arguments) {
   CLI::App app("Prunes and quantizes ONNX models for DRP-AI boards and proves the result on them.",
                "adze");
   app.require_subcommand(1);
@@ -65,24 +64,28 @@ int run(int argc, char** argv) {
   add_bundle(app, context);
   add_board(app, context);
   add_validate(app, context);
+  add_record(app, context,
+             [&](const std::vector<std::string>& recorded) { return run(context, recorded); });
 
   try {
-    app.parse(argc, argv);
-    return static_cast<int>(context.exit);
+    std::ranges::reverse(arguments);  // as CLI11 takes them
+    app.parse(std::move(arguments));
+    return context.exit;
   } catch (const CLI::RequiredError& error) {
     explain_unknown_command(app);
-    return app.exit(error), static_cast<int>(Exit::usage);
+    return app.exit(error), Exit::usage;
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) ? static_cast<int>(Exit::usage) : 0;
+    return app.exit(error) ? Exit::usage : Exit::ok;
   }
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  using adze::host::Exit;
+  using namespace adze::host;
   try {
-    return run(argc, argv);
+    Context context;
+    return static_cast<int>(run(context, {argv + 1, argv + argc}));
   } catch (const adze::host::Error& error) {
     adze::host::log(adze::host::LogLevel::error, error.what());
     return static_cast<int>(error.exit());

@@ -23,6 +23,9 @@ fixtures = ["hdmi"]
 [board.power]
 cycle = ["uhubctl", "-l", "1-2", "-p", "3", "-a", "cycle"]
 boot_s = 40
+[board.meter]
+device = "/dev/ttyUSB1"
+idle_s = 1.5
 [board.quirks]
 timeout_multiplier = 2.5
 replug_s = 9
@@ -42,6 +45,8 @@ TEST(Inventory, reads_all_there_is_to_say_about_a_board) {
   EXPECT_EQ(board->tags, (std::vector<std::string>{"fast", "camera"}));
   EXPECT_EQ(board->power.cycle.size(), 7u);
   EXPECT_EQ(board->power.boot_s, 40);
+  EXPECT_EQ(board->meter.device, "/dev/ttyUSB1");
+  EXPECT_EQ(board->meter.idle_s, 1.5);
   EXPECT_EQ(board->timeout_multiplier, 2.5);
   EXPECT_EQ(inventory.find("v2h-02"), nullptr);
 }
@@ -56,6 +61,9 @@ TEST(Inventory, says_where_it_is_wrong) {
               HasSubstr("link"));
   EXPECT_THAT(failure_in(head + "port = \"1-2\"\n").text, HasSubstr("USB"));
   EXPECT_THAT(failure_in(head + "[board.power]\non = [\"x\"]\n").text, HasSubstr("cycle"));
+  EXPECT_THAT(failure_in(head + "[board.meter]\n").text, HasSubstr("either `command`"));
+  EXPECT_THAT(failure_in(head + "[board.meter]\ndevice = \"x\"\nidle_s = 0\n").text,
+              HasSubstr("boards.toml:7:"));
   EXPECT_THAT(failure_in(head + "[board.power]\ncycle = \"uhubctl -a\"\n").text, HasSubstr("cycle"))
       << "a list of arguments, never a line for a shell";
   EXPECT_THAT(failure_in("[[board]]\nid = \"../a\"\ntype = \"t\"\nlink = \"sim:a\"\n").text,
