@@ -158,7 +158,7 @@ TEST(AgentProgramOptions, come_from_a_file_too) {
     more.insert(more.begin(), {agent, "--config", file.string()});
     return adze::test::run_program(more);
   };
-  EXPECT_THAT(run({}).err, HasSubstr("--listen or --stdio"));
+  EXPECT_THAT(run({}).err, HasSubstr("--listen, --usb or --stdio"));
   EXPECT_THAT(run({"--stdio", "--fault", "drop=1"}).err, HasSubstr("--simulated"));
   EXPECT_THAT(run({"--listen", "tcp:127.0.0.1:0"}).err, HasSubstr("--token-file"));
   EXPECT_THAT(run({"--listen", "tcp:0.0.0.0:0", "--token-file", "/nonexistent"}).err,
