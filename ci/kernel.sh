@@ -13,10 +13,15 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 chmod 755 "$work"
 
-kernel=$(apt-cache depends linux-image-amd64 | awk '/Depends: linux-image/ {print $2; exit}')
-[ -n "$kernel" ] || { echo "no Debian kernel for amd64 among the packages apt knows" >&2; exit 1; }
-echo "fetching $kernel and udev"
-(cd "$work" && apt-get download -q "$kernel:amd64" udev:amd64 >/dev/null)
+fetch() {
+  kernel=$(apt-cache depends linux-image-amd64 2>/dev/null | awk '/Depends: linux-image/ {print $2; exit}')
+  [ -n "$kernel" ] && (cd "$work" && apt-get download -q "$kernel:amd64" udev:amd64 >/dev/null)
+}
+as_root=()
+[ "$(id -u)" -eq 0 ] || as_root=(sudo)
+# Lists of packages may be missing, or older than the kernel's last update.
+fetch || { "${as_root[@]}" apt-get update -q; fetch; } || { echo "cannot fetch Debian's kernel" >&2; exit 1; }
+echo "fetched $kernel and udev"
 dpkg-deb --fsys-tarfile "$work"/linux-image-*.deb | tar -x -C "$work" --wildcards \
   './boot/vmlinuz-*' './lib/modules/*/kernel/drivers/usb/*' './lib/modules/*/kernel/fs/*' \
   './lib/modules/*/kernel/net/9p/*' './lib/modules/*/kernel/drivers/virtio/*'
