@@ -81,11 +81,12 @@ std::vector<Tensor> noise_for(const std::vector<TensorSpec>& specs, std::uint64_
 
 ModelBundle make_model_bundle(const Graph& graph, const ModelBundleOptions& options) {
   const adze_component& component = *options.backend.component;
-  host::BackendRunner runner(options.backend, options.settings, graph, options.model, options.call,
-                             {.batch = options.batch, .services = options.services});
+  auto runner = std::make_unique<host::BackendRunner>(
+      options.backend, options.settings, graph, options.model, options.call,
+      host::CompileOptions{.batch = options.batch, .services = options.services});
   const host::TemporaryDirectory directory;
   FileMap files;
-  for (const std::string& path : runner.artifacts(directory.path()))
+  for (const std::string& path : runner->artifacts(directory.path()))
     files[std::string(kArtifactFolder) + "/" + path] = host::read_file(directory.path() / path);
   if (files.empty())
     throw Error(ADZE_FAILED_PRECONDITION, std::string("backend '") + component.id +
@@ -105,7 +106,7 @@ ModelBundle make_model_bundle(const Graph& graph, const ModelBundleOptions& opti
 
   const std::vector<Tensor> inputs =
       options.smoke_inputs.empty() ? noise_for(manifest.inputs, 0) : options.smoke_inputs;
-  const auto outputs = runner.run(inputs);
+  const auto outputs = runner->run(inputs);
   const auto file_of = [&](const char* kind, std::size_t index, const Tensor& tensor) {
     std::string path =
         std::string(kSmokeFolder) + "/" + kind + "-" + std::to_string(index) + ".bin";
@@ -125,7 +126,8 @@ ModelBundle make_model_bundle(const Graph& graph, const ModelBundleOptions& opti
         {.spec = manifest.outputs.back(), .path = file_of("output", i, tensor)});
   }
   ModelBundle made{.bytes = make_bundle(std::move(manifest), files, options.key),
-                   .predicted_ms = predicted};
+                   .predicted_ms = predicted,
+                   .emulation = std::move(runner)};
   const auto source = memory_source(made.bytes);
   made.id = Bundle(*source).id();
   return made;

@@ -29,6 +29,8 @@ struct ModelBundle {
   std::vector<std::byte> bytes;
   std::string id;
   std::optional<double> predicted_ms;  ///< nullopt: the backend does not predict
+  /// The emulation of exactly what was compiled; it uses the target of the options.
+  std::unique_ptr<host::Runner> emulation;
 };
 
 /// Compiles, predicts, runs the smoke test's inputs through the emulation. The same model and

@@ -89,6 +89,7 @@ Finding check_backend(Subject& subject, const Component& component, const Settin
   subject.note("it compiled and ran " + model.name);
   const Answer answer = try_component(subject, component, model, settings);
   if (!answer.executable_fault.empty()) return failed(answer.executable_fault);
+  if (answer.lacks_something()) return skipped(answer.text);
   if (!answer.ok()) return failed(answer.describe());
   std::vector<SampleModel> others = one_node_graphs();
   others.push_back(unknown_operators());

@@ -44,6 +44,7 @@ bool is_fair(const Answer& answer) {
     case ADZE_OUT_OF_RANGE:
     case ADZE_RESOURCE_EXHAUSTED:
     case ADZE_UNIMPLEMENTED:
+    case ADZE_UNAVAILABLE:
       return true;
     default:
       return false;
@@ -54,6 +55,7 @@ Finding check_component(Subject& subject, const Component& component, const Sett
   const SampleModel model = usual_model(subject, component, defaults);
   subject.note(fmt::format("{} ran with its defaults", component.component->id));
   const Answer usual = try_component(subject, component, model, defaults);
+  if (usual.lacks_something()) return skipped(usual.text);
   if (!usual.ok())
     return failed(fmt::format("with its defaults on {}: {}", model.name, usual.describe()));
   std::size_t tried = 0;

@@ -49,6 +49,8 @@ struct Answer {
   std::string executable_fault;  ///< success without an executable, or with missing reports
 
   bool ok() const { return status == ADZE_OK; }
+  /// It works elsewhere: a tool or data it drives is not here, and it said which.
+  bool lacks_something() const { return status == ADZE_UNAVAILABLE && !text.empty(); }
   /// "prune returned 3 (invalid argument): text"
   std::string describe() const;
 };

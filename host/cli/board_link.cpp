@@ -107,22 +107,24 @@ std::string describe(const hil::HelloReply& board) {
 
 hil::ModelBundle bundle_of(Context& context, const std::filesystem::path& model, const Graph& graph,
                            BundleRequest request) {
-  const auto target = load_target(request.board_type);
+  const auto own_target = request.target ? nullptr : load_target(request.board_type);
   CallOptions call = context.call_options();
-  call.target = target.get();
+  call.target = request.target ? request.target : own_target.get();
   const Component backend = context.registry().find(request.backend);
-  return hil::make_model_bundle(graph,
-                                {.backend = backend,
-                                 .settings = parse_settings(*backend.component, request.settings),
-                                 .call = call,
-                                 .services = std::move(request.services),
-                                 .board_type = request.board_type,
-                                 .model = model.filename().string(),
-                                 .provenance = {{"model_sha256", sha256_hex(read_file(model))},
-                                                {"adze_version", ADZE_VERSION}},
-                                 .batch = request.batch,
-                                 .smoke_inputs = std::move(request.smoke_inputs),
-                                 .key = request.key ? &*request.key : nullptr});
+  hil::ModelBundle made = hil::make_model_bundle(
+      graph, {.backend = backend,
+              .settings = parse_settings(*backend.component, request.settings),
+              .call = call,
+              .services = std::move(request.services),
+              .board_type = request.board_type,
+              .model = model.filename().string(),
+              .provenance = {{"model_sha256", sha256_hex(read_file(model))},
+                             {"adze_version", ADZE_VERSION}},
+              .batch = request.batch,
+              .smoke_inputs = std::move(request.smoke_inputs),
+              .key = request.key ? &*request.key : nullptr});
+  if (own_target) made.emulation.reset();
+  return made;
 }
 
 std::filesystem::path default_signing_key() {

@@ -40,6 +40,7 @@ struct BundleRequest {
   std::vector<Tensor> smoke_inputs;   ///< empty: noise
   std::vector<std::string> settings;  ///< of the backend: name=value
   std::vector<Service*> services;     ///< see CompileOptions
+  const Target* target = nullptr;     ///< outlives the bundle's emulation; NULL: there will be none
   std::optional<hil::SecretKey> key;  ///< signs
 };
 /// The bundle of a model file.

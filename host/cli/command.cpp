@@ -10,9 +10,10 @@
 
 #include "host/base/file.hpp"
 #include "host/base/log.hpp"
+#include "host/cli/unknown_operators.hpp"
 #include "host/graph/simplify.hpp"
 #include "host/isolate/proxy.hpp"
-#include "host/onnx/model.hpp"
+#include "host/onnx/load_to_place.hpp"
 #include "host/plugin/scan_cache.hpp"
 
 namespace adze::host {
@@ -130,14 +131,23 @@ std::pair<std::string, Shape> parse_input_shape(const std::string& text) {
   return {text.substr(0, equals), shape};
 }
 
+Graph load_with(decltype(load_model)& load, const std::filesystem::path& path,
+                const std::vector<std::string>& shapes) {
+  LoadOptions options;
+  for (const std::string& text : shapes) options.input_shapes.insert(parse_input_shape(text));
+  Graph graph = load(path, options);
+  simplify(graph);
+  return graph;
+}
+
 }  // namespace
 
 Graph load_simplified(const std::filesystem::path& path, const std::vector<std::string>& shapes) {
-  LoadOptions options;
-  for (const std::string& text : shapes) options.input_shapes.insert(parse_input_shape(text));
-  Graph graph = load_model(path, options);
-  simplify(graph);
-  return graph;
+  return load_with(load_model, path, shapes);
+}
+
+Graph load_to_place(const std::filesystem::path& path, const std::vector<std::string>& shapes) {
+  return load_with(load_to_place, path, shapes);
 }
 
 }  // namespace adze::host

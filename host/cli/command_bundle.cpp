@@ -7,9 +7,9 @@
 #include "host/base/file.hpp"
 #include "host/base/hash.hpp"
 #include "host/cli/board_link.hpp"
+#include "host/cli/calibration_set.hpp"
 #include "host/dataset/dataset.hpp"
 #include "host/pipeline/recipe.hpp"
-#include "host/services/dataset_service.hpp"
 
 namespace adze::host {
 namespace {
@@ -18,9 +18,9 @@ using nlohmann::json;
 namespace fs = std::filesystem;
 
 struct BundleOptions {
-  fs::path model, bundle, out, key, trusted, public_key, smoke, calibration;
+  fs::path model, bundle, out, key, trusted, public_key, smoke;
   BundleRequest request;
-  std::int64_t calibration_count = 128;
+  CalibrationOptions calibration;
   bool sign = false;
 };
 
@@ -98,16 +98,8 @@ void make(const BundleOptions& options, Context& context) {
     std::iota(first.begin(), first.end(), 0);
     request.smoke_inputs = samples->batch(first);
   }
-  std::unique_ptr<Dataset> calibration;
-  std::unique_ptr<DatasetService> service;
-  if (!options.calibration.empty()) {
-    const std::vector<InputSpec> inputs = input_specs(graph);
-    calibration = open_dataset(parse_data_file(options.calibration), inputs);
-    service = std::make_unique<DatasetService>(
-        *calibration, sample_indices(calibration->size(), options.calibration_count, /*seed=*/0),
-        std::vector<std::int64_t>{}, inputs);
-    request.services.push_back(service.get());
-  }
+  const CalibrationSet calibration(options.calibration, graph);
+  request.services = calibration.services();
   const hil::ModelBundle made = bundle_of(context, options.model, graph, std::move(request));
   write_file(options.out, made.bytes);
   const auto source = hil::memory_source(made.bytes);
@@ -200,11 +192,7 @@ void add_make(CLI::App& group, Context& context, const std::shared_ptr<BundleOpt
   command->add_option("--smoke", options->smoke,
                       "TOML file with a [data] table: its first samples are the smoke test "
                       "(default: noise)");
-  command->add_option("--calibration", options->calibration,
-                      "TOML file with a [data] table, for backends that calibrate themselves");
-  command->add_option("--calibration-count", options->calibration_count, "Samples taken of it")
-      ->check(CLI::Range(1, 1 << 20))
-      ->capture_default_str();
+  add_calibration_options(*command, options->calibration);
   command->add_flag("--sign", options->sign, "Sign with ~/.config/adze/signing.key");
   command->add_option("--key", options->key, "Sign with this secret key");
   command->callback([options, &context] { make(*options, context); });

@@ -6,6 +6,7 @@
 #include "host/abi/backend.hpp"
 #include "host/base/log.hpp"
 #include "host/cli/command.hpp"
+#include "host/cli/unknown_operators.hpp"
 #include "host/pipeline/board_type.hpp"
 #include "host/pipeline/board_type_check.hpp"
 #include "host/pipeline/memory_need.hpp"
@@ -91,13 +92,13 @@ void add_steps(const Estimate& estimate, json& document, std::string& text) {
         "the predicted time of this model are saved",
         kWorthwhileSparsity * 100, first.sparsity * 100,
         gain.latency_ms > 0 ? (1 - first.latency_ms / gain.latency_ms) * 100 : 0.0);
-    document["warnings"] = {warning};
+    document["warnings"].push_back(warning);
     log(LogLevel::warning, warning);
   }
 }
 
 void estimate_model(const EstimateOptions& options, Context& context) {
-  const Graph graph = load_simplified(options.model, options.shapes);
+  const Graph graph = load_to_place(options.model, options.shapes);
   const Component backend = context.registry().find("adze.drpai");
   const Facts facts = facts_for(options);
   const Target target(options.board_type, facts);
@@ -134,6 +135,7 @@ void estimate_model(const EstimateOptions& options, Context& context) {
                    {"prunable_share", gain.touchable_share},
                    {"target_share", gain.target_share},
                    {"memory_bytes", memory ? to_json(*memory) : json(nullptr)},
+                   {"warnings", unknown_operators(graph)},
                    {"layers", layers}};
   std::string text =
       table.str() +

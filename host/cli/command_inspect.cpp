@@ -10,6 +10,7 @@
 #include "host/cli/profile.hpp"
 #include "host/cli/pruning.hpp"
 #include "host/cli/quantization.hpp"
+#include "host/cli/unknown_operators.hpp"
 #include "host/graph/statistics.hpp"
 #include "host/pipeline/board_type.hpp"
 #include "host/pipeline/memory_need.hpp"
@@ -49,7 +50,7 @@ json outputs_of(const Graph& graph, const Node& node) {
 }
 
 void inspect(const InspectOptions& options, Context& context) {
-  const Graph graph = load_simplified(options.model, options.shapes);
+  const Graph graph = load_to_place(options.model, options.shapes);
   const Component backend = context.registry().find("adze.drpai");
   std::vector<std::vector<Placement>> placements;  // by board type
   json memory = json::object();
@@ -108,6 +109,7 @@ void inspect(const InspectOptions& options, Context& context) {
        {"macs", macs},
        {"sparsity", total.sparsity()},
        {"memory_bytes", memory},
+       {"warnings", unknown_operators(graph)},
        {"nodes", nodes}},
       table.str() +
           fmt::format("\n{} nodes, opset {}, {} parameters, {:.3f} MMAC, {:.1f} % of the "

@@ -9,6 +9,7 @@
 #include "host/base/hash.hpp"
 #include "host/cli/board_link.hpp"
 #include "host/cli/board_measure.hpp"
+#include "host/cli/calibration_set.hpp"
 #include "host/cli/junit.hpp"
 #include "host/cli/results_table.hpp"
 #include "host/cli/runner_spec.hpp"
@@ -29,6 +30,8 @@ struct ValidateOptions {
   std::filesystem::path model, data, reference, out, junit;
   std::string board, backend = "drpai";
   std::uint32_t batch = 64;
+  std::vector<std::string> settings;  ///< of the backend: name=value
+  CalibrationOptions calibration;
   hil::ValidateOptions how;
   std::optional<double> min_agreement, min_sqnr_db;  ///< of the command line
 };
@@ -227,13 +230,24 @@ std::string validate_model(ValidateOptions options, Context& context) {
   auto session = open_board(context, options.board);
   const std::string board_type = session.board().board_type;
   const std::vector<std::int64_t> first{0};
+  const CalibrationSet calibration(options.calibration, graph);
+  const auto target = load_target(board_type);
   const hil::ModelBundle bundle = bundle_of(context, options.model, graph,
                                             {.backend = options.backend,
                                              .board_type = board_type,
                                              .smoke_inputs = dataset->batch(first),
+                                             .settings = options.settings,
+                                             .services = calibration.services(),
+                                             .target = target.get(),
                                              .key = key_for(session.board())});
-  const OpenedRunner emulated = open_runner(context, options.backend + ":" + options.model.string(),
-                                            {.board_type = board_type, .batch = options.batch});
+  // What another machine loads is compiled once: other scales may come out the next time.
+  const adze_backend* table = context.registry().find(options.backend).component->backend;
+  std::optional<OpenedRunner> opened;
+  if (ADZE_HAS(table, adze_backend, load))
+    opened = open_runner(
+        context, options.backend + ":" + options.model.string(),
+        {.board_type = board_type, .batch = options.batch, .settings = options.settings});
+  Runner& emulated = opened ? *opened->runner : *bundle.emulation;
   BackendRunner fp32(context.registry().find("cpu"), {}, exact, "cpu", context.call_options(),
                      {.batch = options.batch});
   hil::ValidateResult result;
@@ -241,7 +255,7 @@ std::string validate_model(ValidateOptions options, Context& context) {
   with_console(*instruments, [&] {
     ProgressBar bar(context, "validate on " + options.board);
     instruments->measure_idle([&](const std::string& doing) { bar.update(0, doing); });
-    result = hil::validate(session, bundle.bytes, *emulated.runner, fp32, *dataset, options.how,
+    result = hil::validate(session, bundle.bytes, emulated, fp32, *dataset, options.how,
                            board_progress(bar));
   });
   instruments->add_to(result.measured, result.windows);
@@ -285,6 +299,8 @@ void add_validate(CLI::App& app, Context& context) {
                       "Folder for validate.json and report.html, as optimize wrote it");
   command->add_option("--backend", options->backend, "Backend that compiles and emulates")
       ->capture_default_str();
+  command->add_option("--set", options->settings, "Arguments of the backend: name=value");
+  add_calibration_options(*command, options->calibration);
   command->add_option("--samples", options->how.samples, "Use only the first N samples (0: all)")
       ->check(CLI::NonNegativeNumber);
   command->add_option("--metric", options->how.metric, "Default: of the data");

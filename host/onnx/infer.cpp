@@ -4,6 +4,7 @@
 #include <onnx/checker.h>
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "host/base/error.hpp"
 #include "host/graph/evaluate_node.hpp"
@@ -74,8 +75,18 @@ void set_input_shape(onnx::ModelProto& model, const std::string& name, const Sha
 
 class BatchFinder {
  public:
-  BatchFinder(Graph& graph, const onnx::ModelProto& model, std::vector<DeclaredInput> inputs)
-      : graph_(graph), model_(model), inputs_(std::move(inputs)) {
+  /// `model` is that of the file, `lowered` the same as libonnx understands it.
+  BatchFinder(Graph& graph, const onnx::ModelProto& model, onnx::ModelProto lowered,
+              std::vector<DeclaredInput> inputs)
+      : graph_(graph),
+        model_(model),
+        lowered_(std::move(lowered)),
+        inputs_(std::move(inputs)),
+        of_constants_(graph.nodes.size()) {
+    keep_declarations();
+    for (auto& output : *lowered_.mutable_graph()->mutable_output())
+      if (output.type().has_tensor_type())
+        output.mutable_type()->mutable_tensor_type()->clear_shape();
     for (const DeclaredInput& input : inputs_)
       open_ = open_ || (!input.shape.empty() && input.shape[0] == -1);
   }
@@ -103,6 +114,20 @@ class BatchFinder {
   }
 
  private:
+  // What the file says of values that operators make which nobody knows; of others it is computed.
+  void keep_declarations() {
+    std::unordered_set<std::string> wanted;
+    for (const auto& node : lowered_.graph().node())
+      if (node.domain() == kUnknownDomain)
+        wanted.insert(node.output().begin(), node.output().end());
+    onnx::GraphProto& proto = *lowered_.mutable_graph();
+    proto.clear_value_info();
+    for (const auto* list : {&model_.graph().value_info(), &model_.graph().output()})
+      for (const auto& info : *list)
+        if (wanted.contains(info.name()) && info.type().has_tensor_type())
+          *proto.add_value_info() = info;
+  }
+
   bool batched(const DeclaredInput& input) const {
     if (input.shape.empty()) return false;
     return open_ ? input.shape[0] == -1 : input.shape.size() > 1 && input.shape[0] == 1;
@@ -173,6 +198,9 @@ class BatchFinder {
       auto target = integers(*shape.constant);
       if (!target || target->empty() || target->front() != 1) continue;
       target->front() = 0;
+      const std::string name = target_name(n);
+      lowered_.mutable_graph()->mutable_node(static_cast<int>(n))->set_input(1, name);
+      tensor_to_proto(vector_tensor(*target), name, *lowered_.mutable_graph()->add_initializer());
       freed_[n] = std::move(*target);
     }
   }
@@ -184,22 +212,12 @@ class BatchFinder {
   }
 
   TypedShapes infer_for(std::int64_t batch) {
-    onnx::ModelProto model = model_;
-    model.mutable_graph()->clear_value_info();
-    for (auto& output : *model.mutable_graph()->mutable_output())
-      if (output.type().has_tensor_type())
-        output.mutable_type()->mutable_tensor_type()->clear_shape();
     for (const DeclaredInput& input : inputs_) {
       Shape shape = input.shape;
       if (batched(input)) shape[0] = batch;
-      set_input_shape(model, graph_.values[input.value].name, shape);
+      set_input_shape(lowered_, graph_.values[input.value].name, shape);
     }
-    for (const auto& [n, target] : freed_) {
-      const std::string name = target_name(n);
-      model.mutable_graph()->mutable_node(static_cast<int>(n))->set_input(1, name);
-      tensor_to_proto(vector_tensor(target), name, *model.mutable_graph()->add_initializer());
-    }
-    TypedShapes shapes = infer_nodes(graph_, model);
+    TypedShapes shapes = infer_nodes(graph_, lowered_, of_constants_);
     for (const Value& value : graph_.values) shapes.try_emplace(value.name);
     return shapes;
   }
@@ -259,7 +277,9 @@ class BatchFinder {
 
   Graph& graph_;
   const onnx::ModelProto& model_;
+  onnx::ModelProto lowered_;
   std::vector<DeclaredInput> inputs_;
+  ComputedOfConstants of_constants_;
   std::map<std::size_t, std::vector<std::int64_t>> freed_;  // Reshape node -> target
   bool open_ = false;  // some input leaves its first dimension open
 };
@@ -301,14 +321,13 @@ void check_declared_outputs(const Graph& graph, const onnx::ModelProto& model) {
 }  // namespace
 
 void infer_shapes(Graph& graph, const onnx::ModelProto& model, const LoadOptions& options) {
-  const onnx::ModelProto lowered = lowered_to_library_opset(model);
+  onnx::ModelProto lowered = lowered_to_library_opset(model);
   try {
     // The checker insists on shapes of outputs, which files may leave open.
-    onnx::ModelProto checked = lowered;
-    for (auto& output : *checked.mutable_graph()->mutable_output())
+    for (auto& output : *lowered.mutable_graph()->mutable_output())
       if (output.type().has_tensor_type())
         output.mutable_type()->mutable_tensor_type()->mutable_shape();
-    onnx::checker::check_model(checked);
+    onnx::checker::check_model(lowered);
   } catch (const std::exception& error) {
     throw Error(ADZE_INVALID_ARGUMENT,
                 fmt::format("the model breaks a rule of ONNX: {}", error.what()));
@@ -326,7 +345,7 @@ void infer_shapes(Graph& graph, const onnx::ModelProto& model, const LoadOptions
       throw Error(
           ADZE_INVALID_ARGUMENT,
           fmt::format("a shape is given for input '{}', which the model does not have", name));
-  BatchFinder(graph, lowered, std::move(inputs)).run();
+  BatchFinder(graph, model, std::move(lowered), std::move(inputs)).run();
   take_declared_outputs(graph, model);
   check_declared_outputs(graph, model);
   check_shapes(graph);

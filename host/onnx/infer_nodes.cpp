@@ -36,7 +36,8 @@ constexpr std::int64_t kMostScales = 64;
 
 class Inference {
  public:
-  Inference(const Graph& graph, onnx::ModelProto& model) : graph_(graph), model_(model) {
+  Inference(const Graph& graph, onnx::ModelProto& model, ComputedOfConstants& of_constants)
+      : graph_(graph), model_(model), of_constants_(of_constants) {
     for (const auto& import : model.opset_import())
       opsets_[import.domain()] = static_cast<int>(import.version());
     for (const auto& input : model.graph().input()) set_type(input.name(), input.type());
@@ -62,7 +63,7 @@ class Inference {
       check_before_inference(graph_, node, shapes_);
       infer(node, *model_.mutable_graph()->mutable_node(static_cast<int>(n)));
       infer_by_condition(node);
-      learn(node);
+      learn(n);
     }
     return std::move(shapes_);
   }
@@ -78,7 +79,7 @@ class Inference {
   void infer(const Node& node, onnx::NodeProto& proto) {
     const onnx::OpSchema* schema =
         schema_of(proto.op_type(), proto.domain(), opsets_[proto.domain()]);
-    if (!schema) return;
+    if (!schema) return assume(proto);
     using namespace onnx::shape_inference;
     GraphInferenceContext outer(type_pointers_, opsets_);
     InferenceContextImpl context(proto, type_pointers_, data_, {}, nullptr, &outer);
@@ -97,6 +98,26 @@ class Inference {
       const onnx::TypeProto& type = context.allOutputTypes_[static_cast<std::size_t>(i)];
       if (!proto.output(i).empty() && type.value_case() != onnx::TypeProto::VALUE_NOT_SET)
         set_type(proto.output(i), type);
+    }
+  }
+
+  // Outputs of an operator that nobody knows: as the file declares them, else like the first input.
+  void assume(const onnx::NodeProto& proto) {
+    const auto first = types_.find(proto.input_size() > 0 ? proto.input(0) : "");
+    if (first == types_.end()) return;
+    const onnx::TypeProto like = first->second;
+    for (const std::string& output : proto.output()) {
+      if (output.empty()) continue;
+      onnx::TypeProto type = like;
+      for (const auto& info : model_.graph().value_info())
+        if (info.name() == output) type = info.type();
+      auto& shape = *type.mutable_tensor_type()->mutable_shape();
+      const auto& given = like.tensor_type().shape();
+      // One sample, or any number: as many as come in.
+      if (shape.dim_size() > 0 && given.dim_size() > 0 &&
+          (!shape.dim(0).has_dim_value() || shape.dim(0).dim_value() == 1))
+        *shape.mutable_dim(0) = given.dim(0);
+      set_type(output, type);
     }
   }
 
@@ -130,9 +151,14 @@ class Inference {
   }
 
   // Computes the node when all it reads is known, for the nodes behind it.
-  void learn(const Node& node) {
-    auto results = compute(node);
+  void learn(std::size_t n) {
+    const Node& node = graph_.nodes[n];
+    auto results = of_constants_[n] ? of_constants_[n] : compute(node);
     if (!results) return;
+    if (std::ranges::all_of(node.inputs, [&](std::uint32_t input) {
+          return input == kNone || graph_.value(input).constant;
+        }))
+      of_constants_[n] = results;
     for (std::size_t i = 0; i < results->size() && i < node.outputs.size(); ++i) {
       Tensor& result = (*results)[i];
       const std::uint32_t output = node.outputs[i];
@@ -175,6 +201,7 @@ class Inference {
 
   const Graph& graph_;
   onnx::ModelProto& model_;
+  ComputedOfConstants& of_constants_;
   std::unordered_map<std::string, int> opsets_;
   std::unordered_map<std::string, onnx::TypeProto> types_;  // addresses stay while it grows
   std::unordered_map<std::string, onnx::TypeProto*> type_pointers_;
@@ -186,8 +213,9 @@ class Inference {
 
 }  // namespace
 
-TypedShapes infer_nodes(const Graph& graph, onnx::ModelProto& model) {
-  return Inference(graph, model).run();
+TypedShapes infer_nodes(const Graph& graph, onnx::ModelProto& model,
+                        ComputedOfConstants& of_constants) {
+  return Inference(graph, model, of_constants).run();
 }
 
 }  // namespace adze::host

@@ -8,6 +8,7 @@
 #include "host/graph/evaluate_node.hpp"
 #include "host/graph/simplify.hpp"
 #include "host/onnx/infer.hpp"
+#include "host/onnx/load_to_place.hpp"
 #include "host/onnx/metadata.hpp"
 #include "host/onnx/model.hpp"
 #include "host/onnx/operators.hpp"
@@ -141,12 +142,12 @@ void fold_constant_shapes(Graph& graph) {
 }
 
 Graph graph_from(onnx::ModelProto model, const std::filesystem::path& external_data_dir,
-                 const LoadOptions& options) {
+                 const LoadOptions& options, bool only_placed = false) {
   normalize(model);
   set_constants(*model.mutable_graph(), options.constants);
   inline_functions(model);
   normalize(model);
-  check_operators(model);
+  check_operators(model, only_placed);
   check_structure(model);
   Constants constants = take_constants(model, external_data_dir);
   if (opset_of(model) < kTargetOpset) {
@@ -184,15 +185,27 @@ Tensor load_tensor(const std::filesystem::path& path) {
   return tensor_from_proto(proto, {}, fmt::format("'{}'", path.string()));
 }
 
-Graph load_model(const std::filesystem::path& path, const LoadOptions& options) {
+namespace {
+
+Graph load(const std::filesystem::path& path, const LoadOptions& options, bool only_placed) {
   try {
     const auto folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
-    return graph_from(read_protobuf(path), folder, options);
+    return graph_from(read_protobuf(path), folder, options, only_placed);
   } catch (const Error& error) {
     const std::string text = error.what();
     if (text.find(path.string()) != std::string::npos) throw;
     throw Error(error.code, fmt::format("cannot load '{}': {}", path.string(), text));
   }
+}
+
+}  // namespace
+
+Graph load_model(const std::filesystem::path& path, const LoadOptions& options) {
+  return load(path, options, /*only_placed=*/false);
+}
+
+Graph load_to_place(const std::filesystem::path& path, const LoadOptions& options) {
+  return load(path, options, /*only_placed=*/true);
 }
 
 }  // namespace adze::host

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "host/base/error.hpp"
+#include "host/base/log.hpp"
 
 namespace adze::host {
 namespace {
@@ -196,7 +197,9 @@ std::uint32_t operator_version(const std::string& op, const std::string& domain,
   return schema ? static_cast<std::uint32_t>(schema->SinceVersion()) : 0;
 }
 
-void check_operators(const onnx::ModelProto& model) {
+void check_operators(const onnx::ModelProto& model, bool only_placed) {
+  std::string unknown;
+  int unknown_count = 0;
   for (const onnx::NodeProto& node : model.graph().node()) {
     const std::int64_t opset = domain_version(model, node.domain());
     const std::string domain = node.domain().empty() ? "ONNX" : "'" + node.domain() + "'";
@@ -205,12 +208,24 @@ void check_operators(const onnx::ModelProto& model) {
                   fmt::format("node '{}' uses operator '{}' of domain {}, which the model does not "
                               "import",
                               node.name(), node.op_type(), domain));
-    if (operator_version(node.op_type(), node.domain(), opset) == 0)
+    if (operator_version(node.op_type(), node.domain(), opset) != 0) continue;
+    if (!only_placed || (node.domain().empty() && opset > kNewestOpset))
       throw Error(ADZE_INVALID_ARGUMENT,
                   fmt::format("node '{}' uses operator '{}', which is not known in opset {} of "
                               "domain {}; opsets up to {} of ONNX are known",
                               node.name(), node.op_type(), opset, domain, kNewestOpset));
+    if (unknown_count++ == 0)
+      unknown =
+          fmt::format("node '{}' uses operator '{}', which is not known in opset {} of domain {}",
+                      node.name(), node.op_type(), opset, domain);
   }
+  if (unknown_count > 0)
+    log(LogLevel::warning,
+        fmt::format(
+            "{}{}: taken to run on the CPU, and to make what the file declares or, where it "
+            "declares nothing, the like of what it takes; no backend here computes it",
+            unknown,
+            unknown_count > 1 ? fmt::format(" (and {} more such nodes)", unknown_count - 1) : ""));
 }
 
 onnx::ModelProto lowered_to_library_opset(const onnx::ModelProto& model) {
@@ -218,6 +233,18 @@ onnx::ModelProto lowered_to_library_opset(const onnx::ModelProto& model) {
   constexpr std::int64_t kLibraryIr = 8;
   lowered.set_ir_version(std::clamp<std::int64_t>(model.ir_version(), 4, kLibraryIr));
   const std::int64_t opset = opset_of(model);
+  bool has_unknown = false;
+  for (auto& node : *lowered.mutable_graph()->mutable_node()) {
+    if (operator_version(node.op_type(), node.domain(), domain_version(model, node.domain())) != 0)
+      continue;
+    node.set_domain(kUnknownDomain);
+    has_unknown = true;
+  }
+  if (has_unknown) {
+    auto& import = *lowered.add_opset_import();
+    import.set_domain(kUnknownDomain);
+    import.set_version(1);
+  }
   if (opset <= kLibraryOpset) return lowered;
   for (auto& import : *lowered.mutable_opset_import())
     if (import.domain().empty()) import.set_version(kLibraryOpset);

@@ -108,10 +108,11 @@ WrittenImages write_calibration_images(adze_call* call, const Settings& settings
   const auto* dataset =
       static_cast<const adze_dataset*>(call->host->get_extension(call, ADZE_DATASET));
   if (!dataset || dataset->train_count == 0)
-    throw Error(ADZE_FAILED_PRECONDITION,
-                "the vendor's calibrator needs samples: give `adze bundle make --calibration "
-                "FILE.toml` or the parameter 'calibration' (a folder of images). Random data "
-                "would give a model that is wrong on everything");
+    throw Error(
+        ADZE_UNAVAILABLE,
+        "the vendor's calibrator needs samples: give `adze bundle make` or `adze validate` "
+        "--calibration FILE.toml, or the parameter 'calibration' (a folder of images). Random data "
+        "would give a model that is wrong on everything");
   const Frame frame = frame_of(*call, settings);
   fs::create_directories(folder);
   WrittenImages written;

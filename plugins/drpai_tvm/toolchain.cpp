@@ -176,10 +176,9 @@ void Toolchain::require_found(const std::map<std::string, std::string>& values,
   for (const auto& [variable, parameter] : needed) {
     const std::string& value = values.at(variable);
     if (value.empty())
-      throw Error(ADZE_FAILED_PRECONDITION, std::string("DRP-AI TVM is not found") + where +
-                                                ": set " + variable +
-                                                " in the environment, or the parameter '" +
-                                                parameter + "', to the folder it was installed in");
+      throw Error(ADZE_UNAVAILABLE, std::string("DRP-AI TVM is not found") + where + ": set " +
+                                        variable + " in the environment, or the parameter '" +
+                                        parameter + "', to the folder it was installed in");
     if (!found.at(variable))
       throw Error(ADZE_NOT_FOUND, std::string(variable) + " names '" + value +
                                       "', which is no folder" + where +

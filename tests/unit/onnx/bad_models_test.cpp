@@ -1,5 +1,6 @@
 #include "host/base/error.hpp"
 #include "host/base/file.hpp"
+#include "host/onnx/load_to_place.hpp"
 #include "host/onnx/model.hpp"
 #include "model_builder.hpp"
 
@@ -38,6 +39,43 @@ TEST(BadModel, missing_file_is_not_found_and_named) {
     EXPECT_EQ(error.code, ADZE_NOT_FOUND);
     EXPECT_THAT(error.what(), HasSubstr("/nowhere/model.onnx"));
   }
+}
+
+TEST(UnknownOperator, is_refused_where_it_would_be_computed_and_placed_where_it_is_not) {
+  ModelBuilder builder;
+  builder.input("x", {1, 3, 8, 8}).output("y", {1, 3, 8, 8});
+  builder.node("Foo", {"x"}, {"a"}).node("Relu", {"a"}, {"y"});
+  builder.model.mutable_graph()->mutable_node(0)->set_domain("my.ops");
+  auto& import = *builder.model.add_opset_import();
+  import.set_domain("my.ops");
+  import.set_version(1);
+  expect_refused(builder, ADZE_INVALID_ARGUMENT, HasSubstr("operator 'Foo', which is not known"));
+  const TemporaryDirectory folder;
+  const auto path = folder.path() / "foo.onnx";
+  const auto place = [&] {
+    write_file(path, builder.bytes());
+    return load_to_place(path);
+  };
+  const auto shape_of = [](const Graph& graph, const std::string& name) {
+    const auto found = std::ranges::find(graph.values, name, &Value::name);
+    return found == graph.values.end() ? Shape{} : found->shape;
+  };
+  // Like what it takes, unless the file says more.
+  EXPECT_EQ(shape_of(place(), "a"), (Shape{1, 3, 8, 8}));
+  builder.model.mutable_graph()->mutable_output(0)->mutable_type()->Clear();
+  builder.output("a", {1, 5, 4, 4});
+  auto& outputs = *builder.model.mutable_graph()->mutable_output();
+  *builder.model.mutable_graph()->add_value_info() = outputs.Get(1);
+  outputs.RemoveLast();
+  builder.model.mutable_graph()
+      ->mutable_output(0)
+      ->mutable_type()
+      ->mutable_tensor_type()
+      ->set_elem_type(1);
+  const Graph graph = place();
+  EXPECT_EQ(shape_of(graph, "a"), (Shape{1, 5, 4, 4}));
+  EXPECT_EQ(shape_of(graph, "y"), (Shape{1, 5, 4, 4}));
+  EXPECT_EQ(graph.nodes[0].op_version, 0u);
 }
 
 TEST(BadModel, errors_of_a_file_name_the_file) {
