@@ -50,7 +50,8 @@ struct ToJson {
 
 /// Throws what nlohmann-json throws; the caller knows the line.
 Event event_of(const json& line) {
-  const auto& [name, content] = *line.items().begin();
+  const std::string& name = line.begin().key();
+  const json& content = line.begin().value();
   if (name == "open") {
     Opened opened{.address = content.at("address"), .client = content.at("client"), .timeouts = {}};
     const json& timeouts = content.at("timeouts_ms");
