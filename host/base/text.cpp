@@ -58,7 +58,7 @@ std::string base64(std::span<const std::byte> bytes) {
 }
 
 std::vector<std::byte> from_base64(std::string_view text) {
-  std::vector<std::byte> bytes(text.size() / 4 * 3);
+  std::vector<std::byte> bytes(text.size() / 4 * 3 + 1);  // never none: libsodium wants a place
   std::size_t size = 0;
   const char* end = nullptr;
   if (sodium_base642bin(reinterpret_cast<unsigned char*>(bytes.data()), bytes.size(), text.data(),

@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
+#include "host/base/error.hpp"
+
 namespace adze::host {
 namespace {
 
@@ -32,6 +36,21 @@ TEST(IsPrintableUtf8, wants_whole_characters_and_no_control) {
   EXPECT_TRUE(is_printable_utf8("ä b"));
   EXPECT_FALSE(is_printable_utf8("a\nb"));
   EXPECT_FALSE(is_printable_utf8("\xC3"));
+}
+
+TEST(Base64, is_that_of_rfc_4648_and_nothing_else_is_read) {
+  for (const auto& [plain, text] : {std::pair<std::string_view, std::string_view>{"", ""},
+                                    {"f", "Zg=="},
+                                    {"fo", "Zm8="},
+                                    {"foo", "Zm9v"},
+                                    {"foobar", "Zm9vYmFy"}}) {
+    const auto bytes = std::as_bytes(std::span(plain));
+    EXPECT_EQ(base64(bytes), text);
+    const auto read = from_base64(text);
+    EXPECT_TRUE(std::ranges::equal(read, bytes)) << text;
+  }
+  for (const char* text : {"?", "Zg", "Zg=", "Zg==Zg==", "Zm9v\n", "Zm9v ", "Zm-_", "="})
+    EXPECT_THROW(from_base64(text), Error) << text;
 }
 
 }  // namespace
