@@ -245,7 +245,8 @@ class BatchFinder {
     std::int32_t axis = -1;
     for (std::size_t i = 0; i < one.size(); ++i) {
       if (one[i] == two[i]) continue;
-      if (axis != -1 || one[i] < 0 || two[i] != 2 * one[i]) return false;
+      const bool doubled = two[i] % 2 == 0 && two[i] / 2 == one[i];  // a product may overflow
+      if (axis != -1 || one[i] < 0 || !doubled) return false;
       axis = static_cast<std::int32_t>(i);
     }
     found = axis;
