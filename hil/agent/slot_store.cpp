@@ -5,12 +5,14 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 
 #include "hil/protocol/sha256_stream.hpp"
+#include "host/base/deadline.hpp"
 #include "host/base/error.hpp"
 #include "host/base/file.hpp"
 
@@ -66,6 +68,8 @@ std::string stored_hash(const fs::path& path, const std::function<void()>& pulse
   }
 }
 
+constexpr std::int64_t kLockMs = 2000;
+
 bool is_id(const std::string& text) {
   return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
 }
@@ -84,6 +88,9 @@ SlotStore::SlotStore(Options options)
       slots_(options_.root / "slots") {
   host::require_writable_folder(slots_);
   lock_ = open_or_fault(options_.root / "lock", O_RDWR | O_CREAT, 0600);
+  // What an agent that was killed had just started holds the lock for a moment longer.
+  const host::Deadline end = host::after_ms(kLockMs);
+  while (::flock(lock_.get(), LOCK_EX | LOCK_NB) && host::remaining_ms(end) > 0) ::usleep(10'000);
   if (::flock(lock_.get(), LOCK_EX | LOCK_NB))
     throw Error(ADZE_ALREADY_EXISTS, "another agent uses the folder '" + options_.root.string() +
                                          "'; stop it or give this one another --root");

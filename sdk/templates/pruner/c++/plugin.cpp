@@ -29,5 +29,6 @@ constexpr adze_pruner kPruner = {sizeof(adze_pruner), 0, prune};
 constexpr adze_component kComponent =
     adze::component("@ID@", "Prunes the weights closest to zero.", kParams, nullptr, &kPruner);
 constexpr const adze_component* kComponents[] = {&kComponent};
-constexpr adze_plugin kPlugin = adze::plugin("@ID@", "0.1.0", "@VENDOR@", "Apache-2.0", kComponents);
+constexpr adze_plugin kPlugin =
+    adze::plugin("@ID@", "0.1.0", "@VENDOR@", "Apache-2.0", kComponents);
 const adze_plugin* adze_plugin_v1(void) noexcept { return &kPlugin; }  // the one export
