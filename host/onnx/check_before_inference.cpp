@@ -78,6 +78,19 @@ void check_before_inference(const Graph& graph, const Node& node, const TypedSha
     if (const Shape* signal = shape_of(graph, node, 0, shapes);
         signal && signal->size() != 2 && signal->size() != 3)
       refuse(node, fmt::format("needs a signal of 2 or 3 axes, not {}", to_string(*signal)));
+  if (node.op == "GatherND") {  // libonnx reads the axes of the data that an index leaves over
+    const Shape *data = shape_of(graph, node, 0, shapes),
+                *indices = shape_of(graph, node, 1, shapes);
+    const auto batch_axes = attribute_or<std::int64_t>(node, "batch_dims", 0);
+    if (data && indices && !indices->empty()) {
+      const auto rank = static_cast<std::int64_t>(data->size());
+      const std::int64_t index = indices->back();
+      if (batch_axes < 0 || batch_axes > rank || index > rank - batch_axes || index < -1)
+        refuse(node,
+               fmt::format("has indices of {} numbers behind {} batch axes, its data have {} axes",
+                           index, batch_axes, rank));
+    }
+  }
   if (node.op == "Scan") {  // libonnx makes a list as long as the attribute says
     const auto scanned = attribute_or<std::int64_t>(node, "num_scan_inputs", 1);
     if (scanned < 1 || scanned > static_cast<std::int64_t>(node.inputs.size()))
