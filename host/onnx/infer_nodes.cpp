@@ -72,6 +72,10 @@ class Inference {
   void set_type(const std::string& name, const onnx::TypeProto& type) {
     onnx::TypeProto& kept = types_[name];
     kept = type;
+    // A window that takes more than there is leaves a size below 0, which libonnx would count with.
+    if (kept.has_tensor_type() && kept.tensor_type().has_shape())
+      for (auto& dim : *kept.mutable_tensor_type()->mutable_shape()->mutable_dim())
+        if (dim.has_dim_value() && dim.dim_value() < 0) dim.clear_dim_value();
     type_pointers_[name] = &kept;
     shapes_[name] = typed_shape(type);
   }
